@@ -1,0 +1,1 @@
+"""A site of a federated bone-scan study: scans, labels, scores and maps stay here."""

@@ -1,0 +1,1 @@
+"""What the coordinator and the sites of a bone-scan study must agree on."""
