@@ -1,7 +1,7 @@
-"""The study's network as names and shapes, so that the coordinator needs no machine-learning stack.
+"""The study's network as names and shapes, so that the coordinator needs no Keras.
 
-VGG16 without its top (Simonyan and Zisserman 2015, configuration D), global average pooling, a dense
-layer of 512 ReLU units and a softmax over two classes: 14,978,370 parameters, as in the paper.
+VGG16 without its top (Simonyan and Zisserman 2015, configuration D), global average pooling, a
+dense layer of 512 ReLU units and a softmax over two classes: 14,978,370 parameters, as in the paper.
 Weights are float32 in Keras' order: kernels (height, width, in, out) or (in, out), then biases (out,).
 """
 
@@ -69,7 +69,7 @@ def parameter_count(trainable: Trainable) -> int:
 
 
 def initial_head(seed: int) -> NamedArrays:
-    """Draw the head's starting weights: Glorot uniform kernels (Glorot and Bengio 2010), zero biases."""
+    """Draw the head's start: Glorot uniform kernels (Glorot and Bengio 2010), zero biases."""
     arrays: NamedArrays = {}
     for name, shape in head_shapes().items():
         if len(shape) == 1:

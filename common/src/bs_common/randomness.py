@@ -1,4 +1,4 @@
-"""Every random draw of a study, named by what it is for, so that any of them can be repeated alone."""
+"""Every random draw of a study, named by what it is for, so that each can be repeated alone."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The settings of a study that every site must share: they travel, are hashed, and are agreed to.
 
-The defaults are the paper's. `differences_from_paper` says in words where a study departs from them.
+The defaults are the paper's; `differences_from_paper` says in words where a study departs.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ class StudySettings(BaseModel):
     # Where the VGG16 convolutions start: Keras' ImageNet weights, the same weights carried in as a
     # file, or a He-normal draw for tests and demonstrations.
     backbone: Annotated[str, Field(pattern=r"^(imagenet|file:.+|random:\d+)$")] = "imagenet"
-    # What is trained and travels. The paper trains everything (59.9 MB a message); the head alone is
-    # 1.05 MB and lets each scan's features be computed once.
+    # What is trained and travels. The paper trains everything (59.9 MB a message); the head alone
+    # is 1.05 MB and lets each scan's features be computed once.
     trainable: Trainable = "all"
     # Pixels of one view. VGG16 halves five times, so both are multiples of 32.
     view_height: Annotated[int, Field(ge=32, le=2048, multiple_of=32)] = 512
@@ -49,7 +49,7 @@ class StudySettings(BaseModel):
     validation_fraction: Annotated[float, Field(gt=0, lt=0.5)] = 0.12
 
     def digest(self) -> str:
-        """Give the SHA-256 of the settings in canonical JSON; it is in every message of the study."""
+        """Give the SHA-256 of the settings in canonical JSON; every message carries it."""
         text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
