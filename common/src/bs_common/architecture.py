@@ -1,8 +1,9 @@
 """The study's network as names and shapes, so that the coordinator needs no Keras.
 
 VGG16 without its top (Simonyan and Zisserman 2015, configuration D), global average pooling, a
-dense layer of 512 ReLU units and a softmax over two classes: 14,978,370 parameters, as in the paper.
-Weights are float32 in Keras' order: kernels (height, width, in, out) or (in, out), then biases (out,).
+dense layer of 512 ReLU units and a softmax over two classes: 14,978,370 parameters, as in the
+paper. Weights are float32 in Keras' order: kernels (height, width, in, out) or (in, out), then
+biases (out,).
 """
 
 from __future__ import annotations

@@ -59,9 +59,18 @@ class ScanRefused(DataError):
 
 
 class ContractError(BoneScanError):
-    """A message is not what both sides agreed on."""
+    """A message is not what both sides agreed on.
+
+    Parameters
+    ----------
+    reason : short code of the rule that was broken, for logs, replies and reports.
+    """
 
     code = "contract"
+
+    def __init__(self, reason: str, message: str, *, remedy: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.reason = reason
 
 
 class EgressRefused(ContractError):
@@ -71,16 +80,9 @@ class EgressRefused(ContractError):
 
 
 class ReplyRefused(ContractError):
-    """The coordinator did not accept a site's reply.
+    """The coordinator did not accept a site's reply."""
 
-    Parameters
-    ----------
-    reason : short code of the screening rule, for logs and reports.
-    """
-
-    def __init__(self, reason: str, message: str, *, remedy: str = "") -> None:
-        super().__init__(message, remedy=remedy)
-        self.reason = reason
+    code = "reply_refused"
 
 
 class TrustError(BoneScanError):

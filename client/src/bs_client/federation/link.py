@@ -1,0 +1,248 @@
+"""A site's end of Flower's Fleet API: the one module here that uses Flower's internals.
+
+Outgoing HTTPS only. Flower's own connection helper is not used: on a failed connection it ends the
+process, and a site has to live until its study is over. Written for flwr 1.41.
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import httpx
+from cryptography.hazmat.primitives.asymmetric import ec
+from flwr.app import Message
+from flwr.app.message import remove_content_from_message
+from flwr.common.constant import HEARTBEAT_DEFAULT_INTERVAL
+from flwr.common.serde import message_from_proto, message_to_proto
+from flwr.proto.fleet_pb2 import (
+    ActivateNodeRequest,
+    DeactivateNodeRequest,
+    PullMessagesRequest,
+    PushMessagesRequest,
+)
+from flwr.proto.heartbeat_pb2 import SendNodeHeartbeatRequest
+from flwr.proto.message_pb2 import ObjectTree
+from flwr.proto.node_pb2 import Node
+from flwr.supercore.inflatable.inflatable_object import (
+    get_all_nested_objects,
+    get_object_tree,
+    iterate_object_tree,
+    no_object_id_recompute,
+)
+from flwr.supercore.inflatable.inflatable_protobuf_utils import (
+    make_confirm_message_received_fn_protobuf,
+    make_pull_object_fn_protobuf,
+    make_push_object_fn_protobuf,
+)
+from flwr.supercore.inflatable.inflatable_utils import (
+    ObjectPullError,
+    ObjectPushError,
+    inflate_object_from_contents,
+    pull_objects,
+    push_objects,
+)
+from flwr.supercore.interceptors.http.runtime_version import RuntimeVersionHttpInterceptor
+from flwr.supercore.primitives.asymmetric import public_key_to_bytes
+from flwr.supercore.task_identity import TaskIdentity
+from flwr.supernode.fleet_http_client import FleetHttpClient
+from flwr.supernode.node_auth_http_interceptor import NodeAuthHttpInterceptor
+
+from bs_common.errors import ConnectionLost, TrustError
+
+_log = logging.getLogger(__name__)
+
+_HEARTBEAT_S = 10.0
+_PULL_TIMEOUT_S = 600.0
+# Polling: quick while a round is likely, slower the longer nothing was asked.
+_POLL_MIN_S, _POLL_MAX_S, _POLL_QUICK_FOR_S, _POLL_GROWTH = 0.04, 1.0, 10.0, 1.2
+_RETRY_MIN_S, _RETRY_MAX_S = 0.5, 60.0
+
+Handler = Callable[[Message], Message]
+
+
+@dataclass(frozen=True, slots=True)
+class Coordinator:
+    """Where the coordinator is, and the only certificate authority that may vouch for it.
+
+    address : ``host:port``.
+    ca_certificate : PEM text.
+    """
+
+    address: str
+    ca_certificate: str
+
+
+def work_until(
+    done: threading.Event,
+    coordinator: Coordinator,
+    key: ec.EllipticCurvePrivateKey,
+    handle: Handler,
+) -> None:
+    """Answer the coordinator's messages until `done` is set; reconnect after every failure.
+
+    Waits between attempts grow from half a second to a minute. Raises TrustError if the
+    coordinator does not accept this site's key, or its certificate is not the pinned authority's.
+    """
+    wait_s = _RETRY_MIN_S
+    while not done.is_set():
+        try:
+            with _Connection(coordinator, key) as connection:
+                wait_s = _RETRY_MIN_S
+                connection.answer_until(done, handle)
+        except (ConnectionLost, httpx.HTTPError, ObjectPullError, ObjectPushError) as error:
+            if done.is_set():
+                return
+            _log.warning("no connection (%s); trying again in %.1f s", _why(error), wait_s)
+            done.wait(wait_s)
+            wait_s = min(2 * wait_s, _RETRY_MAX_S)
+
+
+class _Connection:
+    """One connection: activated on entry, kept alive by heartbeats, deactivated on exit."""
+
+    def __init__(self, coordinator: Coordinator, key: ec.EllipticCurvePrivateKey) -> None:
+        self._client = FleetHttpClient.from_server_address(
+            coordinator.address,
+            False,
+            coordinator.ca_certificate.encode("ascii"),
+            interceptors=[
+                RuntimeVersionHttpInterceptor(component_name="SuperNode"),
+                NodeAuthHttpInterceptor(key, key.public_key()),
+            ],
+        )
+        self._public_key = public_key_to_bytes(key.public_key())
+        self._closed = threading.Event()
+        self._lost: Exception | None = None
+
+    def __enter__(self) -> _Connection:
+        try:
+            response = self._client.ActivateNode(
+                ActivateNodeRequest(
+                    public_key=self._public_key, heartbeat_interval=HEARTBEAT_DEFAULT_INTERVAL
+                )
+            )
+        except httpx.HTTPError as error:
+            self._client.close()
+            raise _explained(error) from error
+        self._node = Node(node_id=response.node_id)
+        TaskIdentity.node_id = response.node_id
+        self._heart = threading.Thread(target=self._beat, name="fleet-heartbeat", daemon=True)
+        self._heart.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._closed.set()
+        self._heart.join(timeout=_HEARTBEAT_S)
+        try:
+            self._client.DeactivateNode(DeactivateNodeRequest(node_id=self._node.node_id))
+        except (httpx.HTTPError, RuntimeError):
+            _log.debug("the coordinator did not hear that this site left")
+        self._client.close()
+
+    def answer_until(self, done: threading.Event, handle: Handler) -> None:
+        """Pull, handle and answer messages one after another."""
+        poll_s, last_work = _POLL_MIN_S, time.monotonic()
+        while not done.is_set():
+            if self._lost is not None:
+                raise ConnectionLost(f"heartbeats fail: {_why(self._lost)}")
+            pulled = self._client.PullMessages(PullMessagesRequest(node=self._node))
+            if pulled.messages_list:
+                header = message_from_proto(pulled.messages_list[0])
+                self._answer(header, pulled.message_object_trees[0], handle)
+                poll_s, last_work = _POLL_MIN_S, time.monotonic()
+                continue
+            if time.monotonic() - last_work > _POLL_QUICK_FOR_S:
+                poll_s = min(poll_s * _POLL_GROWTH, _POLL_MAX_S)
+            done.wait(poll_s)
+
+    def _answer(self, header: Message, tree: ObjectTree, handle: Handler) -> None:
+        run_id = header.metadata.run_id
+        TaskIdentity.run_id, TaskIdentity.task_id = run_id, 1
+        reply = handle(self._pull(header, tree, run_id))
+        with no_object_id_recompute():
+            reply.metadata.__dict__["_message_id"] = reply.object_id
+            objects = get_all_nested_objects(reply)
+            pushed = self._client.PushMessages(
+                PushMessagesRequest(
+                    node=self._node,
+                    messages_list=[message_to_proto(_without_content(reply))],
+                    message_object_trees=[get_object_tree(reply)],
+                    clientapp_runtime_list=[0.0],
+                )
+            )
+            push_objects(
+                objects,
+                push_object_fn=make_push_object_fn_protobuf(
+                    self._client.PushObject, self._node, run_id, pushed.session_id
+                ),
+                object_ids_to_push=set(pushed.objects_to_push),
+            )
+
+    def _pull(self, header: Message, tree: ObjectTree, run_id: int) -> Message:
+        contents = pull_objects(
+            [node.object_id for node in iterate_object_tree(tree)],
+            pull_object_fn=make_pull_object_fn_protobuf(
+                self._client.PullObject, self._node, run_id
+            ),
+            initial_backoff=0.02,
+            backoff_cap=0.2,
+            max_time=_PULL_TIMEOUT_S,
+        )
+        message_id = header.metadata.message_id
+        make_confirm_message_received_fn_protobuf(
+            self._client.ConfirmMessageReceived, self._node, run_id
+        )(message_id)
+        message = inflate_object_from_contents(message_id, contents)
+        if not isinstance(message, Message):
+            raise ConnectionLost("the coordinator sent something that is not a message")
+        message.metadata.__dict__["_message_id"] = message_id
+        return message
+
+    def _beat(self) -> None:
+        while not self._closed.wait(_HEARTBEAT_S):
+            try:
+                answer = self._client.SendNodeHeartbeat(
+                    SendNodeHeartbeatRequest(
+                        node=self._node, heartbeat_interval=HEARTBEAT_DEFAULT_INTERVAL
+                    )
+                )
+            except (httpx.HTTPError, ValueError, RuntimeError) as error:
+                self._lost = error
+                continue
+            self._lost = None if answer.success else ConnectionLost("not known any more")
+
+
+def _without_content(message: Message) -> Message:
+    return remove_content_from_message(message) if message.has_content() else message
+
+
+def _explained(error: httpx.HTTPError) -> Exception:
+    """Tell failures that waiting cannot mend (trust) from those that it can (network)."""
+    if isinstance(error, httpx.HTTPStatusError) and error.response.status_code == 401:
+        return ConnectionLost(
+            "the coordinator does not accept this site's key",
+            remedy="Ask the coordinator to enrol this site, and compare both clocks: more than "
+            "5 s ahead or 5 min behind is refused.",
+        )
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return TrustError(
+                f"The coordinator's certificate is not accepted ({cause.verify_message}).",
+                remedy="Compare the invitation with the coordinator; do not continue otherwise.",
+            )
+        cause = cause.__cause__ or cause.__context__
+    return ConnectionLost(_why(error))
+
+
+def _why(error: BaseException) -> str:
+    if isinstance(error, httpx.HTTPStatusError):
+        return f"HTTP status {error.response.status_code}"
+    if isinstance(error, ConnectionLost):
+        return str(error)
+    return type(error).__name__

@@ -1,0 +1,210 @@
+"""Requests and replies as typed objects, and their form inside a Flower message.
+
+What is read here has been checked against `contract` entry by entry; the site's gate reads every
+reply before it leaves, the coordinator again when it arrives.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from flwr.app import ConfigRecord, MetricRecord, RecordDict
+
+from bs_common.architecture import NamedArrays, Shape
+from bs_common.contract import (
+    CONTRACT_VERSION,
+    REFUSAL_CODE,
+    REPLY_METRICS,
+    REPLY_TEXTS,
+    MessageType,
+    Numbers,
+    reply_shapes,
+    request_shapes,
+)
+from bs_common.errors import ContractError
+from bs_common.settings import StudySettings
+from bs_common.weights import from_record, to_record
+
+Metric = int | float | list[int] | list[float]
+
+_HIDDEN = r"([A-Za-z0-9_.\-]{1,40}(,[A-Za-z0-9_.\-]{1,40})*)?"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the coordinator asks of one site."""
+
+    message_type: MessageType
+    round_number: int
+    arrays: NamedArrays = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a site answers. `hidden` names the metrics left out for too small a count."""
+
+    message_type: MessageType
+    round_number: int
+    arrays: NamedArrays = field(default_factory=dict)
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
+    hidden: tuple[str, ...] = ()
+
+
+def write_request(request: Request, settings: StudySettings) -> RecordDict:
+    """Put a request into Flower's form."""
+    content = RecordDict({"config": _header(request.round_number, settings)})
+    if request.arrays:
+        content["arrays"] = to_record(request.arrays)
+    return content
+
+
+def read_request(kind: str, content: RecordDict, settings: StudySettings) -> Request:
+    """Take a request out of Flower's form, or raise ContractError with the rule it breaks."""
+    message_type = _known(kind)
+    shapes = request_shapes(message_type, settings)
+    _check_records(content, {"config"} | ({"arrays"} if shapes else set()))
+    config = dict(content.config_records["config"])
+    round_number = _check_header(config, settings)
+    if config:
+        raise ContractError("unknown_key", f"{len(config)} unknown entries in a request")
+    return Request(message_type, round_number, _arrays(content, shapes))
+
+
+def write_reply(reply: Reply, settings: StudySettings) -> RecordDict:
+    """Put a reply into Flower's form."""
+    config = _header(reply.round_number, settings)
+    config.update(reply.texts)
+    config["hidden"] = ",".join(sorted(reply.hidden))
+    content = RecordDict({"config": config, "metrics": MetricRecord(dict(reply.metrics))})
+    if reply.arrays:
+        content["arrays"] = to_record(reply.arrays)
+    return content
+
+
+def read_reply(kind: str, content: RecordDict, settings: StudySettings) -> Reply:
+    """Take a reply out of Flower's form, or raise ContractError with the rule it breaks.
+
+    The site's gate reads every reply this way before it leaves, the coordinator when it arrives.
+    """
+    message_type = _known(kind)
+    shapes = reply_shapes(message_type, settings)
+    _check_records(content, {"config", "metrics"} | ({"arrays"} if shapes else set()))
+    config = dict(content.config_records["config"])
+    round_number = _check_header(config, settings)
+    hidden = _read_text("hidden", config.pop("hidden", None), _HIDDEN)
+    hidden_names = tuple(hidden.split(",")) if hidden else ()
+    texts = _check_texts(config, REPLY_TEXTS[message_type])
+    metrics = _check_metrics(
+        dict(content.metric_records["metrics"]), REPLY_METRICS[message_type], hidden_names
+    )
+    arrays = _arrays(content, shapes)
+    return Reply(message_type, round_number, arrays, metrics, texts, hidden_names)
+
+
+def _known(kind: str) -> MessageType:
+    try:
+        return MessageType(kind)
+    except ValueError:
+        raise ContractError("unknown_type", "a message type that is not in the contract") from None
+
+
+def _header(round_number: int, settings: StudySettings) -> ConfigRecord:
+    return ConfigRecord(
+        {
+            "contract": CONTRACT_VERSION,
+            "settings-sha256": settings.digest(),
+            "round": round_number,
+        }
+    )
+
+
+def _check_header(config: dict[str, Any], settings: StudySettings) -> int:
+    if config.pop("contract", None) != CONTRACT_VERSION:
+        raise ContractError(
+            "contract_version",
+            "the other side speaks another contract version",
+            remedy="Install the same release of bs-server and bs-client on both sides.",
+        )
+    if config.pop("settings-sha256", None) != settings.digest():
+        raise ContractError(
+            "settings_changed",
+            "the study's settings are not those this party agreed to",
+            remedy="Ask the coordinator what changed; join again to agree to new settings.",
+        )
+    round_number = config.pop("round", None)
+    if type(round_number) is not int or not 0 <= round_number <= settings.rounds:
+        raise ContractError("round", "the message names no round of this study")
+    return round_number
+
+
+def _check_records(content: RecordDict, expected: set[str]) -> None:
+    kinds = {
+        "config": set(content.config_records),
+        "metrics": set(content.metric_records),
+        "arrays": set(content.array_records),
+    }
+    found = set(content)
+    if found != expected or any(kinds[name] != {name} for name in expected):
+        raise ContractError("unknown_record", f"{len(found)} records, expected {sorted(expected)}")
+
+
+def _arrays(content: RecordDict, shapes: Mapping[str, Shape]) -> NamedArrays:
+    return from_record(content.array_records["arrays"], shapes) if shapes else {}
+
+
+def _check_texts(config: Mapping[str, Any], patterns: Mapping[str, str]) -> dict[str, str]:
+    if set(config) != set(patterns):
+        raise ContractError("unknown_key", "texts are not those of this message type")
+    return {name: _read_text(name, config[name], pattern) for name, pattern in patterns.items()}
+
+
+def _read_text(name: str, value: object, pattern: str) -> str:
+    if not isinstance(value, str) or len(value) > 4096 or not re.fullmatch(pattern, value):
+        raise ContractError("text", f"{name}: not a text of the agreed form")
+    return value
+
+
+def _check_metrics(
+    found: Mapping[str, Metric], expected: Mapping[str, Numbers], hidden: tuple[str, ...]
+) -> dict[str, Metric]:
+    for name in (*found, *hidden):
+        _numbers_of(name, expected)
+    for name, numbers in expected.items():
+        missing = not name.endswith("*") and name not in found
+        if missing and not (numbers.hideable and name in hidden):
+            raise ContractError("missing_key", f"{name}: missing and not named as hidden")
+    if set(found) & set(hidden):
+        raise ContractError("hidden", "a number is sent although it is named as hidden")
+    return {
+        name: _check_numbers(name, value, _numbers_of(name, expected))
+        for name, value in found.items()
+    }
+
+
+def _numbers_of(name: str, expected: Mapping[str, Numbers]) -> Numbers:
+    prefix, _, code = name.partition(".")
+    key = f"{prefix}.*" if re.fullmatch(REFUSAL_CODE, code) else name
+    if key not in expected or name.endswith("*"):
+        raise ContractError("unknown_key", "a number that is not in this message type")
+    return expected[key]
+
+
+def _check_numbers(name: str, value: Metric, numbers: Numbers) -> Metric:
+    kind: type = {"int": int, "float": float}[numbers.kind]
+    values: list[Any] = list(value) if isinstance(value, list) else [value]
+    if isinstance(value, list) != (numbers.length is not None):
+        raise ContractError("length", f"{name}: a list where a number belongs, or the reverse")
+    too_long = numbers.length is not None and len(values) > numbers.length
+    too_short = numbers.length is not None and not numbers.at_most and len(values) < numbers.length
+    if too_long or too_short:
+        raise ContractError("length", f"{name}: {len(values)} numbers, expected {numbers.length}")
+    if not all(type(v) is kind and math.isfinite(v) for v in values):
+        raise ContractError("number_type", f"{name}: not finite numbers of kind {numbers.kind}")
+    if not all(numbers.low <= v <= numbers.high for v in values):
+        raise ContractError("number_range", f"{name}: outside {numbers.low} to {numbers.high}")
+    return value

@@ -1,0 +1,142 @@
+"""The study's own certificate authority and the coordinator's server certificate.
+
+Sites pin the authority at joining, so no public certificate is needed. Both keys are made here and
+never leave; profiles follow RFC 5280.
+"""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from bs_common.files import write_atomic
+from bs_common.keys import make_private_key, read_private_key
+
+_CA_DAYS = 3650
+_SERVER_DAYS = 397  # the longest that TLS clients in general accept
+_BACKDATED = datetime.timedelta(minutes=10)  # a site's clock may be a little behind
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """Paths of the authority's files."""
+
+    folder: Path
+
+    @property
+    def ca_certificate(self) -> Path:
+        """Certificate that the sites pin."""
+        return self.folder / "ca.crt"
+
+    @property
+    def ca_key(self) -> Path:
+        """Key that signs server certificates."""
+        return self.folder / "ca.key"
+
+    @property
+    def server_certificate(self) -> Path:
+        """Certificate shown to sites."""
+        return self.folder / "server.crt"
+
+    @property
+    def server_key(self) -> Path:
+        """Key of the server certificate."""
+        return self.folder / "server.key"
+
+
+def make_authority(
+    folder: Path, *, study: str, names: Sequence[str], now: datetime.datetime
+) -> Authority:
+    """Make the authority and a server certificate for the given DNS names and IP addresses."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    authority = Authority(folder)
+    ca_key = make_private_key(authority.ca_key)
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"{study} study authority")])
+    certificate = (
+        _builder(subject, subject, ca_key.public_key(), now, _CA_DAYS)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_key_usage(signs_certificates=True), critical=True)
+        .add_extension(
+            x509.SubjectKeyIdentifier.from_public_key(ca_key.public_key()), critical=False
+        )
+        .sign(ca_key, hashes.SHA256())
+    )
+    _write(authority.ca_certificate, certificate)
+    issue_server_certificate(authority, names=names, now=now)
+    return authority
+
+
+def issue_server_certificate(
+    authority: Authority, *, names: Sequence[str], now: datetime.datetime
+) -> None:
+    """Make a new server key and certificate, signed by the authority."""
+    ca_key = read_private_key(authority.ca_key)
+    ca = x509.load_pem_x509_certificate(authority.ca_certificate.read_bytes())
+    key = make_private_key(authority.server_key)
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
+    certificate = (
+        _builder(subject, ca.subject, key.public_key(), now, _SERVER_DAYS)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_key_usage(signs_certificates=False), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(
+            x509.SubjectAlternativeName([_general_name(name) for name in names]), critical=False
+        )
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()),
+            critical=False,
+        )
+        .sign(ca_key, hashes.SHA256())
+    )
+    _write(authority.server_certificate, certificate)
+
+
+def _builder(
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePublicKey,
+    now: datetime.datetime,
+    days: int,
+) -> x509.CertificateBuilder:
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - _BACKDATED)
+        .not_valid_after(now + datetime.timedelta(days=days))
+    )
+
+
+def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not signs_certificates,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _general_name(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
+
+
+def _write(path: Path, certificate: x509.Certificate) -> None:
+    write_atomic(path, certificate.public_bytes(serialization.Encoding.PEM))

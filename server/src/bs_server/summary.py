@@ -1,0 +1,267 @@
+"""The result of a study as one typed value, written as `summary.json` beside the report.
+
+Everything the report shows stands here, computed. A hidden cell is null and its reason stands in
+the `hidden` table of the value it belongs to, under the names given by that value's `cells`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from bs_common.errors import ConfigError
+from bs_common.files import write_atomic
+from bs_common.settings import Role, StudySettings
+
+ACCEPTED = "accepted"
+SMALL_CELL = "small_cell"  # the reason of a count below the site's `min_cell`
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+UtcTime = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)$")]
+Count = Annotated[int, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Hidden = dict[str, str]
+
+
+class _Value(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+
+
+class _PartlyHidden(_Value):
+    hidden: Hidden
+
+    def cells(self) -> Mapping[str, object]:
+        """Name every cell that may be hidden, with its value; None where it is not known."""
+        raise NotImplementedError
+
+    @model_validator(mode="after")
+    def _hidden_cells_are_null(self) -> Self:
+        cells = self.cells()
+        for name in self.hidden:
+            if name not in cells and not self._may_be_absent(name):
+                raise ValueError(f"hidden: {name} is not a cell of this value")
+            if cells.get(name) is not None:
+                raise ValueError(f"hidden: {name} has a value")
+        return self
+
+    def _may_be_absent(self, _name: str) -> bool:
+        return False
+
+
+class CohortCount(_Value):
+    """Scans of one split at one site; None where the count is hidden."""
+
+    split: str
+    metastasis: Count | None
+    no_metastasis: Count | None
+
+
+class SiteSummary(_PartlyHidden):
+    """What one site said of itself.
+
+    refused : refusal code -> number of scans that could not be used.
+    min_cell : the smallest count the site lets out, or None where it did not say.
+    hidden : names as ``train.metastasis`` or ``refused.E_CODE``.
+    """
+
+    name: str
+    role: Role
+    key_sha256: Sha256
+    device: str
+    versions: dict[str, str]
+    backbone_sha256: Sha256
+    cohort: list[CohortCount]
+    refused: dict[str, Count]
+    min_cell: Annotated[int, Field(ge=1)] | None = None
+
+    def cells(self) -> Mapping[str, object]:
+        """Name the counts of the cohort and the refusals."""
+        cohort = {f"{row.split}.metastasis": row.metastasis for row in self.cohort}
+        cohort |= {f"{row.split}.no_metastasis": row.no_metastasis for row in self.cohort}
+        return cohort | {f"refused.{code}": count for code, count in self.refused.items()}
+
+    def _may_be_absent(self, name: str) -> bool:
+        return name.startswith("refused.")
+
+
+class SiteRound(_Value):
+    """One site's reply in one round.
+
+    verdict : ``accepted``, or the code of the screening rule that refused the reply.
+    loss, accuracy : of the local training, mean over its examples.
+    """
+
+    name: str
+    verdict: str
+    num_examples: Count | None
+    loss: float | None
+    accuracy: Share | None
+
+
+class RoundSummary(_PartlyHidden):
+    """One round; round 0 is the starting weights.
+
+    pooled_auc, pooled_auc_bound : middle and half width of the bracket that the sites' validation
+        histograms leave for the area under the ROC curve.
+    validation_loss : mean cross-entropy over all sites' validation scans.
+    hidden : the field's name, or ``SITE.num_examples``, ``SITE.loss``, ``SITE.accuracy``.
+    """
+
+    round: Annotated[int, Field(ge=0)]
+    pooled_auc: Share | None
+    pooled_auc_bound: Share | None
+    validation_loss: float | None
+    validation_examples: Count | None
+    weights_sha256: Sha256
+    seconds: Annotated[float, Field(ge=0)] | None
+    sites: list[SiteRound]
+
+    def cells(self) -> Mapping[str, object]:
+        """Name the pooled figures and each site's."""
+        pooled = ("pooled_auc", "pooled_auc_bound", "validation_loss", "validation_examples")
+        own = ("num_examples", "loss", "accuracy")
+        cells = {name: getattr(self, name) for name in pooled}
+        for site in self.sites:
+            cells |= {f"{site.name}.{name}": getattr(site, name) for name in own}
+        return cells
+
+
+class Rate(_Value):
+    """A figure with its 95 % interval; an interval is absent where none is defined (F1)."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+    @model_validator(mode="after")
+    def _interval_is_whole(self) -> Self:
+        if (self.low is None) != (self.high is None):
+            raise ValueError("an interval has both ends or none")
+        return self
+
+
+class RocPoints(_Value):
+    """Points of a binned ROC curve, from (0, 0) to (1, 1)."""
+
+    fpr: list[Share]
+    tpr: list[Share]
+
+    @model_validator(mode="after")
+    def _points_are_pairs(self) -> Self:
+        if len(self.fpr) != len(self.tpr) or len(self.fpr) < 2:
+            raise ValueError("fpr and tpr must have the same length, at least 2")
+        return self
+
+
+class CalibrationBin(_Value):
+    """Scans whose predicted probability lies between `low` and `high`."""
+
+    low: Share
+    high: Share
+    count: Count | None
+    positives: Count | None
+
+
+class ExternalSummary(_PartlyHidden):
+    """What the evaluate site answered, once, for the chosen round.
+
+    tp, fn, tn, fp : scans at `threshold`, positive meaning metastasis.
+    rates : by name: tpr, fnr, tnr, fpr, ppv, npv, accuracy, f1.
+    auc_method : how the interval of the AUC was computed, such as ``DeLong``.
+    hidden : the field's name, ``rates.tpr``, or ``calibration.3.positives`` (bins from 0).
+    """
+
+    site: str
+    round: Annotated[int, Field(ge=0)]
+    auc: Share | None
+    auc_ci: tuple[Share, Share] | None
+    auc_method: str
+    tp: Count | None
+    fn: Count | None
+    tn: Count | None
+    fp: Count | None
+    threshold: Share
+    rates: dict[str, Rate]
+    roc: RocPoints | None
+    calibration: list[CalibrationBin] | None
+
+    def cells(self) -> Mapping[str, object]:
+        """Name the AUC, the four counts, the rates, the curve and the calibration bins."""
+        whole = ("auc", "auc_ci", "tp", "fn", "tn", "fp", "roc", "calibration")
+        cells = {name: getattr(self, name) for name in whole}
+        cells |= {f"rates.{name}": rate.value for name, rate in self.rates.items()}
+        for index, bin_ in enumerate(self.calibration or ()):
+            cells[f"calibration.{index}.count"] = bin_.count
+            cells[f"calibration.{index}.positives"] = bin_.positives
+        return cells
+
+    def _may_be_absent(self, name: str) -> bool:
+        return name.startswith("rates.")
+
+
+class Summary(_Value):
+    """The result of one study.
+
+    synthetic : whether any site's scans are phantoms; no clinical claim may then be made.
+    differences : where the study departs from the paper's profile, one line each.
+    chosen_by : the pooled validation figure that fixed `best_round`.
+    weights_sha256 : of the best round.
+    messages : site -> kind of message -> how many of it left the site; empty where not counted.
+    """
+
+    schema_version: Literal[1] = 1
+    study: str
+    settings: StudySettings
+    settings_sha256: Sha256
+    synthetic: bool
+    started: UtcTime
+    finished: UtcTime
+    differences: list[str]
+    sites: list[SiteSummary]
+    rounds: list[RoundSummary]
+    best_round: int | None
+    chosen_by: Literal["pooled_auc", "validation_loss"]
+    external: ExternalSummary | None
+    versions: dict[str, str]
+    weights_sha256: Sha256 | None
+    messages: dict[str, dict[str, Count]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> Self:
+        names = {site.name for site in self.sites}
+        named = {reply.name for entry in self.rounds for reply in entry.sites} | set(self.messages)
+        if self.external is not None:
+            named.add(self.external.site)
+        if named - names:
+            raise ValueError(f"not among the sites: {', '.join(sorted(named - names))}")
+        return self
+
+    @model_validator(mode="after")
+    def _best_round_has_its_weights(self) -> Self:
+        weights = {entry.round: entry.weights_sha256 for entry in self.rounds}
+        if self.best_round is not None and self.best_round not in weights:
+            raise ValueError(f"best_round {self.best_round} is not among the rounds")
+        expected = None if self.best_round is None else weights[self.best_round]
+        if self.weights_sha256 != expected:
+            raise ValueError("weights_sha256 is not that of the best round")
+        return self
+
+
+def write_summary(path: Path, summary: Summary) -> None:
+    """Write `summary` as JSON, whole or not at all; raises OSError as the system gives it."""
+    write_atomic(path, summary.model_dump_json(indent=2).encode() + b"\n")
+
+
+def read_summary(path: Path) -> Summary:
+    """Read what `write_summary` wrote; raises ConfigError naming everything that is wrong."""
+    try:
+        return Summary.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        lines = (f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise ConfigError(
+            f"{path.name} is not a study summary of version 1: {'; '.join(lines)}",
+            remedy="Let the coordinator write it again; it is not made to be edited by hand.",
+        ) from error

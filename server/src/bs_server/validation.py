@@ -1,0 +1,82 @@
+"""Pooling the sites' validation replies: one loss, one AUC with its bound, and the best round."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from bs_common.errors import StudyStopped
+from bs_common.messages import Reply
+from bs_common.metrics import pooled_auc
+from bs_server.summary import SMALL_CELL, RoundSummary
+
+ChosenBy = Literal["pooled_auc", "validation_loss"]
+
+
+@dataclass(frozen=True, slots=True)
+class PooledValidation:
+    """What all validation scans together say of one set of weights.
+
+    auc, auc_bound : None where a site hid its histograms or a class is empty.
+    loss : mean cross-entropy over all validation scans.
+    """
+
+    auc: float | None
+    auc_bound: float | None
+    loss: float
+    examples: int
+    hidden: Mapping[str, str]
+
+
+def pool_validation(replies: Mapping[str, Reply]) -> PooledValidation:
+    """Add the sites' histograms and average their losses by examples, in site-name order."""
+    ordered = [replies[name] for name in sorted(replies)]
+    examples = [_whole(reply, "num-examples") for reply in ordered]
+    losses = [_real(reply, "loss") for reply in ordered]
+    loss = sum(n * value for n, value in zip(examples, losses, strict=True)) / sum(examples)
+    if any(reply.hidden for reply in ordered):
+        hidden = dict.fromkeys(("pooled_auc", "pooled_auc_bound"), SMALL_CELL)
+        return PooledValidation(None, None, loss, sum(examples), hidden)
+    histogram = sum(
+        np.array([reply.metrics["histogram.metastasis"], reply.metrics["histogram.no_metastasis"]])
+        for reply in ordered
+    )
+    auc, bound = pooled_auc(np.asarray(histogram))
+    return PooledValidation(auc, bound, loss, sum(examples), {})
+
+
+def choose_best(rounds: Sequence[RoundSummary]) -> tuple[RoundSummary, ChosenBy]:
+    """Choose among the trained rounds: highest pooled AUC, or lowest loss where any AUC is hidden.
+
+    The earlier round wins a tie. Round 0, the starting weights, does not compete.
+    """
+    trained = [entry for entry in rounds if entry.round > 0]
+    if not trained:
+        raise StudyStopped("No round was finished, so there is no model to choose.")
+    if all(entry.pooled_auc is not None for entry in trained):
+        return max(trained, key=lambda e: (e.pooled_auc or 0, -e.round)), "pooled_auc"
+    return (
+        min(trained, key=lambda e: (_or_infinity(e.validation_loss), e.round)),
+        "validation_loss",
+    )
+
+
+def _or_infinity(value: float | None) -> float:
+    return float("inf") if value is None else value
+
+
+def _whole(reply: Reply, name: str) -> int:
+    value = reply.metrics[name]
+    if not isinstance(value, int):
+        raise TypeError(f"{name} is not a whole number")
+    return value
+
+
+def _real(reply: Reply, name: str) -> float:
+    value = reply.metrics[name]
+    if not isinstance(value, float):
+        raise TypeError(f"{name} is not a number")
+    return value
