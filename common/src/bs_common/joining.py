@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import tomllib
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -60,21 +58,6 @@ def parse_document(kind: type[Document], text: str, where: str) -> Document:
         raise ConfigError(
             f"{where}: not a valid {kind.__name__.lower()}: {describe_faults(error)}",
             remedy="Ask for the file again; it must arrive as it was written.",
-        ) from error
-
-
-def read_toml(path: Path, kind: type[Document]) -> Document:
-    """Read a settings file written by a person; every fault of it is named at once."""
-    try:
-        values = tomllib.loads(read_small_text(path))
-        # By way of JSON: pydantic's strict mode then takes texts for paths and lists for tuples.
-        return kind.model_validate_json(json.dumps(values, default=str))
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path.name}: not valid TOML: {error}") from error
-    except ValidationError as error:
-        raise ConfigError(
-            f"{path.name}: {describe_faults(error)}",
-            remedy=f"Correct these entries of {path}.",
         ) from error
 
 

@@ -195,7 +195,7 @@ def _numbers_of(name: str, expected: Mapping[str, Numbers]) -> Numbers:
 
 
 def _check_numbers(name: str, value: Metric, numbers: Numbers) -> Metric:
-    kind: type = {"int": int, "float": float}[numbers.kind]
+    kind = {"int": int, "float": float}[numbers.kind]
     values: list[Any] = list(value) if isinstance(value, list) else [value]
     if isinstance(value, list) != (numbers.length is not None):
         raise ContractError("length", f"{name}: a list where a number belongs, or the reverse")
@@ -203,7 +203,7 @@ def _check_numbers(name: str, value: Metric, numbers: Numbers) -> Metric:
     too_short = numbers.length is not None and not numbers.at_most and len(values) < numbers.length
     if too_long or too_short:
         raise ContractError("length", f"{name}: {len(values)} numbers, expected {numbers.length}")
-    if not all(type(v) is kind and math.isfinite(v) for v in values):
+    if any(type(v) is not kind for v in values) or not all(map(math.isfinite, values)):
         raise ContractError("number_type", f"{name}: not finite numbers of kind {numbers.kind}")
     if not all(numbers.low <= v <= numbers.high for v in values):
         raise ContractError("number_range", f"{name}: outside {numbers.low} to {numbers.high}")

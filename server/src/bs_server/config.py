@@ -9,9 +9,8 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from bs_common.errors import ConfigError
-from bs_common.files import write_atomic
-from bs_common.joining import read_toml
 from bs_common.settings import StudySettings
+from bs_common.toml import read_toml
 
 
 class ServerSettings(BaseModel):
@@ -107,23 +106,3 @@ class StudyFolder:
                 remedy="Make a study with: bs-server init STUDY_DIR --host NAME",
             )
         return read_toml(self.study_file, StudyFile)
-
-
-def write_study_file(folder: StudyFolder, file: StudyFile) -> None:
-    """Write a study file with every setting in it, so that it can be read and edited."""
-    sections = ((name, getattr(file, name)) for name in StudyFile.model_fields)
-    text = "\n".join(_section(name, section) for name, section in sections)
-    write_atomic(folder.study_file, text.encode())
-
-
-def _section(name: str, section: BaseModel) -> str:
-    values = section.model_dump(mode="json", exclude_none=True)
-    lines = [f"{key} = {_toml(value)}" for key, value in values.items()]
-    return "\n".join([f"[{name}]", *lines, ""])
-
-
-def _toml(value: object) -> str:
-    if isinstance(value, str):
-        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-        return f'"{escaped}"'
-    return repr(value)

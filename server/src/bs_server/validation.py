@@ -41,7 +41,7 @@ def pool_validation(replies: Mapping[str, Reply]) -> PooledValidation:
         hidden = dict.fromkeys(("pooled_auc", "pooled_auc_bound"), SMALL_CELL)
         return PooledValidation(None, None, loss, sum(examples), hidden)
     histogram = sum(
-        np.array([reply.metrics["histogram.metastasis"], reply.metrics["histogram.no_metastasis"]])
+        np.array([reply.metrics["histogram.no_metastasis"], reply.metrics["histogram.metastasis"]])
         for reply in ordered
     )
     auc, bound = pooled_auc(np.asarray(histogram))

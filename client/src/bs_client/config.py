@@ -1,0 +1,105 @@
+"""The site file, and where everything of a site lies in its folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from bs_client.dicom.settings import IngestSettings
+from bs_common.errors import ConfigError
+from bs_common.joining import Invitation, read_document
+from bs_common.toml import read_toml
+
+
+class DataSettings(BaseModel):
+    """Where this site's scans and labels are."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    scans: Path
+    labels: Path
+
+
+class Policy(BaseModel):
+    """What this site lets out, whatever the study asks for."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    # The smallest count of patients that leaves; smaller ones are hidden. 5 is what most
+    # disclosure-control guides ask for; 1 hides nothing and suits synthetic scans only.
+    min_cell: Annotated[int, Field(ge=1, le=1000)] = 5
+
+
+class Compute(BaseModel):
+    """How this site computes."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    # A fixed number, because results are repeated to the byte only with the same threads.
+    threads: Annotated[int, Field(ge=1, le=256)] = 2
+    # The study's backbone as a file of this site, where the study says "imagenet" or "file:...".
+    backbone_file: Path | None = None
+
+
+class SiteFile(BaseModel):
+    """Everything in `site.toml`."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    data: DataSettings
+    policy: Policy = Policy()
+    compute: Compute = Compute()
+    ingest: IngestSettings = IngestSettings()
+
+
+@dataclass(frozen=True, slots=True)
+class SiteFolder:
+    """Paths of one site's part in one study; all of it stays at the site."""
+
+    path: Path
+
+    @property
+    def site_file(self) -> Path:
+        """Settings of this site."""
+        return self.path / "site.toml"
+
+    @property
+    def invitation(self) -> Path:
+        """What was agreed to: address, pinned authority, role, study settings."""
+        return self.path / "invitation.json"
+
+    @property
+    def key(self) -> Path:
+        """Private key of the site, readable by its owner alone."""
+        return self.path / "key.pem"
+
+    @property
+    def audit(self) -> Path:
+        """One line for every message that left or was stopped."""
+        return self.path / "audit.jsonl"
+
+    @property
+    def cache(self) -> Path:
+        """Computed features; can be deleted at any time."""
+        return self.path / "cache"
+
+    @property
+    def private(self) -> Path:
+        """Scores, maps and pages of the external evaluation."""
+        return self.path / "private"
+
+    def read(self) -> SiteFile:
+        """Read the site file, or raise ConfigError naming every fault in it."""
+        if not self.site_file.exists():
+            raise ConfigError(
+                f"{self.path} holds no site.toml.",
+                remedy="Join a study with: bs-client join INVITATION --data DIR --labels CSV",
+            )
+        return read_toml(self.site_file, SiteFile)
+
+    def read_invitation(self) -> Invitation:
+        """Read what this site agreed to when it joined."""
+        return read_document(self.invitation, Invitation)

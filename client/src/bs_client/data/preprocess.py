@@ -1,0 +1,119 @@
+"""One scan as the network sees it (the `paper` profile), and maps of the network put back on it.
+
+The paper fixes 512 x 256 pixels a view, [0, 1] by minimum and maximum, the views side by side and
+three equal channels. It leaves open the order; the minimum and maximum are taken of each view
+after resizing, so that every input reaches 0 and 1 exactly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bs_client.data.resize import resize
+from bs_common.errors import DataError
+
+Image = NDArray[np.float32]
+Shape = tuple[int, int]
+
+CHANNELS = 3  # VGG16 was made for colour pictures; all three hold the same
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """How large the two views were; (rows, columns) each."""
+
+    anterior_shape: Shape
+    posterior_shape: Shape
+
+    def to_native(self, network_map: Image) -> tuple[Image, Image]:
+        """Cut a map over the network input into the two views and resize each to its scan.
+
+        Parameters
+        ----------
+        network_map : (rows, columns), columns even, of any resolution over the whole unflipped
+            input, such as a 32 x 32 Grad-CAM; turn the map of a flipped input back first.
+
+        Returns
+        -------
+        anterior_map, posterior_map : float32 in the views' native shapes, bilinear where larger.
+
+        Raises
+        ------
+        ValueError
+            The map has an odd number of columns, so that no cut lies between the views.
+        """
+        width = network_map.shape[1]
+        if width % 2:
+            raise ValueError(f"a map of {width} columns, expected an even number for two views")
+        half = width // 2
+        return (
+            resize(network_map[:, :half], *self.anterior_shape),
+            resize(network_map[:, half:], *self.posterior_shape),
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NetworkInput:
+    """Both views for the network.
+
+    image : (height, 2 * width) float32 in [0, 1]; the anterior view left, the posterior right.
+    """
+
+    image: Image
+    geometry: Geometry
+
+
+def prepare(
+    anterior_counts: Image, posterior_counts: Image, *, height: int, width: int
+) -> NetworkInput:
+    """Turn the two count images of a scan into one network input.
+
+    Parameters
+    ----------
+    anterior_counts, posterior_counts : (rows, columns) float32, counts per pixel, head first; the
+        shapes may differ, and each is stretched to (height, width) as in the paper.
+
+    Raises
+    ------
+    DataError
+        A view is constant or holds a value that is not finite.
+    """
+    views = [
+        _scale(resize(counts, height, width), name)
+        for name, counts in (("anterior", anterior_counts), ("posterior", posterior_counts))
+    ]
+    geometry = Geometry(_shape(anterior_counts), _shape(posterior_counts))
+    return NetworkInput(np.concatenate(views, axis=1), geometry)
+
+
+def _scale(view: Image, name: str) -> Image:
+    """Map the view's minimum to 0 and its maximum to 1."""
+    lowest, highest = view.min(), view.max()
+    # NaN fails this comparison too; infinite counts give an infinite range.
+    if not 0 < highest - lowest < np.inf:
+        raise DataError(
+            f"the {name} view has values from {lowest} to {highest}, expected a finite range",
+            remedy="Export the study again; a view without contrast is not a scan.",
+        )
+    return np.asarray((view - lowest) / (highest - lowest), np.float32)
+
+
+def _shape(counts: Image) -> Shape:
+    rows, columns = counts.shape
+    return rows, columns
+
+
+def flip(images: Image) -> Image:
+    """Flip along the vertical axis: the views change sides and each is mirrored (the paper's).
+
+    images : (..., height, 2 * width); applied twice it changes nothing.
+    """
+    return np.ascontiguousarray(images[..., ::-1])
+
+
+def as_channels(images: Image) -> Image:
+    """Repeat (N, height, 2 * width) images as (N, height, 2 * width, 3) for VGG16."""
+    return np.repeat(images[..., np.newaxis], CHANNELS, axis=-1)

@@ -1,0 +1,68 @@
+"""The site as an ordinary Flower client app: message types to pieces of work, behind the gate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Event
+from typing import Protocol
+
+from flwr.app import Context, Message
+from flwr.clientapp import ClientApp
+
+from bs_client.federation.gate import Gate
+from bs_common.messages import Reply, Request, read_request, write_reply
+
+
+class Work(Protocol):
+    """What a site can be asked to do."""
+
+    def describe(self, request: Request) -> Reply:
+        """Say what this site has and runs."""
+
+    def initial(self, request: Request) -> Reply:
+        """Give the backbone's trainable part."""
+
+    def train(self, request: Request) -> Reply:
+        """Train the given weights on this site's scans."""
+
+    def evaluate(self, request: Request) -> Reply:
+        """Validate the given weights."""
+
+    def external(self, request: Request) -> Reply:
+        """Judge the finished model."""
+
+
+def make_app(work: Work, gate: Gate, finished: Event) -> ClientApp:
+    """Give the client app of one site; `finished` is set when the coordinator ends the study."""
+    app = ClientApp(mods=[gate])
+
+    def answer(message: Message, task: Callable[[Request], Reply]) -> Message:
+        request = read_request(message.metadata.message_type, message.content, gate.settings)
+        return Message(write_reply(task(request), gate.settings), reply_to=message)
+
+    @app.query("describe")
+    def describe(message: Message, _context: Context) -> Message:
+        return answer(message, work.describe)
+
+    @app.query("initial")
+    def initial(message: Message, _context: Context) -> Message:
+        return answer(message, work.initial)
+
+    @app.train()
+    def train(message: Message, _context: Context) -> Message:
+        return answer(message, work.train)
+
+    @app.evaluate()
+    def evaluate(message: Message, _context: Context) -> Message:
+        return answer(message, work.evaluate)
+
+    @app.query("external")
+    def external(message: Message, _context: Context) -> Message:
+        return answer(message, work.external)
+
+    @app.query("finish")
+    def finish(message: Message, _context: Context) -> Message:
+        finished.set()
+        return answer(message, lambda request: Reply(request.message_type, request.round_number))
+
+    return app

@@ -1,0 +1,109 @@
+"""The one door of a site: every request is checked and recorded here, and every answer.
+
+Nothing passes that the contract does not name; small counts are hidden; an exception becomes a
+short code and its text stays in the site's own log.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from flwr.app import Array, Context, Error, Message, RecordDict
+
+from bs_client.federation.audit import AuditLog, Passage
+from bs_client.federation.small_cells import hide_small_cells
+from bs_common.contract import REQUESTS_BY_ROLE
+from bs_common.errors import BoneScanError, ContractError
+from bs_common.messages import read_reply, write_reply
+from bs_common.settings import Role, StudySettings
+
+_Call = Callable[[Message, Context], Message]
+
+_log = logging.getLogger(__name__)
+_REFUSED = 1  # Flower wants a number with an error; the reason says which
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """A Flower mod around the whole client app.
+
+    settings : what the site agreed to; a message of any other study is refused.
+    role : decides which requests are answered at all.
+    min_cell : the smallest count that leaves.
+    """
+
+    settings: StudySettings
+    role: Role
+    min_cell: int
+    audit: AuditLog
+
+    def __call__(self, message: Message, context: Context, call_next: _Call) -> Message:
+        """Let a request in and its answer out, or answer with the code of what was wrong."""
+        kind = message.metadata.message_type
+        try:
+            self._check_role(kind)
+            self._record("in", kind, message.content, "passed")
+            answer = call_next(message, context)
+            content = self._checked(kind, answer.content)
+        except ContractError as error:
+            return self._refuse(message, kind, error.reason, error)
+        except BoneScanError as error:
+            return self._refuse(message, kind, error.code, error)
+        except Exception as error:  # noqa: BLE001 - whatever happens, its text stays here
+            return self._refuse(message, kind, "internal", error)
+        self._record("out", kind, content, "passed")
+        return Message(content, reply_to=message)
+
+    def _check_role(self, kind: str) -> None:
+        if kind not in {allowed.value for allowed in REQUESTS_BY_ROLE[self.role]}:
+            raise ContractError("not_for_this_role", f"a request that {self.role} never answers")
+
+    def _checked(self, kind: str, content: RecordDict) -> RecordDict:
+        reply = read_reply(kind, content, self.settings)
+        safe = hide_small_cells(reply, self.min_cell)
+        return content if safe.hidden == reply.hidden else write_reply(safe, self.settings)
+
+    def _refuse(self, message: Message, kind: str, reason: str, error: Exception) -> Message:
+        _log.error("refused %s: %s", reason, error, exc_info=reason == "internal")
+        content = message.content if message.has_content() else RecordDict()
+        self._record("out", kind, content, reason)
+        return Message(Error(_REFUSED, reason), reply_to=message)
+
+    def _record(
+        self, direction: Literal["in", "out"], kind: str, content: RecordDict, verdict: str
+    ) -> None:
+        size, sha256 = _measure(content)
+        self.audit.record(
+            Passage(
+                direction=direction,
+                message_type=kind[:64],
+                round_number=_round_of(content),
+                keys=tuple(f"{name}.{key}" for name in content for key in content[name]),
+                size_bytes=size,
+                content_sha256=sha256,
+                verdict=verdict,
+            )
+        )
+
+
+def _measure(content: RecordDict) -> tuple[int, str]:
+    """Give the size of the content and its SHA-256, over record names, keys and values."""
+    total, size = hashlib.sha256(), 0
+    for name, record in sorted(content.items()):
+        for key, value in record.items():
+            data = value.data if isinstance(value, Array) else json.dumps(value).encode()
+            total.update(f"{name}\x1f{key}\x1f{len(data)}\x1f".encode())
+            total.update(data)
+            size += len(data)
+    return size, total.hexdigest()
+
+
+def _round_of(content: RecordDict) -> int:
+    config = content.config_records.get("config")
+    value = config.get("round") if config is not None else None
+    return value if isinstance(value, int) else -1

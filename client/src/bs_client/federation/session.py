@@ -1,0 +1,63 @@
+"""A site's part in a study, from connecting to the coordinator's goodbye."""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import threading
+
+from flwr.app import Context, Message, RecordDict
+from flwr.clientapp import ClientApp
+
+from bs_client.config import SiteFolder
+from bs_client.federation.app import Work, make_app
+from bs_client.federation.audit import AuditLog
+from bs_client.federation.gate import Gate
+from bs_client.federation.link import Coordinator, work_until
+from bs_common.keys import read_private_key
+
+_log = logging.getLogger(__name__)
+
+
+def take_part(folder: SiteFolder, work: Work, stop: threading.Event) -> bool:
+    """Work for the study until the coordinator ends it (True) or `stop` is set (False)."""
+    invitation = folder.read_invitation()
+    finished = threading.Event()
+    gate = Gate(
+        settings=invitation.settings,
+        role=invitation.role,
+        min_cell=folder.read().policy.min_cell,
+        audit=AuditLog(folder.audit, _now),
+    )
+    app = make_app(work, gate, finished)
+    coordinator = Coordinator(invitation.address, invitation.ca_certificate)
+    over = _Either(finished, stop)
+    work_until(over, coordinator, read_private_key(folder.key), lambda m: _call(app, m))
+    return finished.is_set()
+
+
+def _call(app: ClientApp, message: Message) -> Message:
+    _log.info("asked: %s, round %s", message.metadata.message_type, message.metadata.group_id)
+    context = Context(message.metadata.run_id, message.metadata.dst_node_id, {}, RecordDict(), {})
+    return app(message, context)
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
+
+
+class _Either(threading.Event):
+    """An event that counts as set when either of two others is."""
+
+    def __init__(self, finished: threading.Event, stop: threading.Event) -> None:
+        super().__init__()
+        self._finished = finished
+        self._stop = stop
+
+    def is_set(self) -> bool:
+        """Tell whether the study is over or this site was told to stop."""
+        return self._finished.is_set() or self._stop.is_set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for the stop signal, which is the one that comes from outside this thread."""
+        return self._stop.wait(timeout) or self.is_set()

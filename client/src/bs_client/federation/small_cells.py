@@ -1,0 +1,83 @@
+"""Hiding counts that are small enough to point at a person (disclosure control).
+
+A count from 1 to `min_cell - 1` is hidden, and with it every other count from which it could be
+subtracted. Zero is not hidden: nobody is in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+
+from bs_common.contract import SPLITS, MessageType
+from bs_common.errors import EgressRefused
+from bs_common.messages import Reply
+from bs_common.metrics import Histogram
+
+_LABELS = ("metastasis", "no_metastasis")
+# Names that are hidden together: any one of a group can be had from the others and known totals.
+_GROUPS: dict[MessageType, tuple[tuple[str, ...], ...]] = {
+    MessageType.DESCRIBE: tuple(tuple(f"{split}.{label}" for label in _LABELS) for split in SPLITS),
+    MessageType.EVALUATE: (tuple(f"histogram.{label}" for label in _LABELS),),
+    MessageType.EXTERNAL: (
+        # Positive calls (overlays) = tp + fp, so the rows of the table hide together.
+        ("tp", "fn", "tn", "fp", "overlays"),
+        tuple(f"roc.{label}" for label in _LABELS),
+    ),
+}
+
+
+def hide_small_cells(reply: Reply, min_cell: int) -> Reply:
+    """Give the reply without the counts that this site must not let out.
+
+    Raises EgressRefused with `small_cell` if what is left would still count fewer than `min_cell`
+    scans: a training or validation set that small cannot take part.
+    """
+    examples = reply.metrics.get("num-examples")
+    if isinstance(examples, int) and examples < min_cell:
+        raise EgressRefused("small_cell", "fewer scans than min_cell would be counted")
+    hidden = set(reply.hidden)
+    for group in _GROUPS.get(reply.message_type, ()):
+        present = [name for name in group if name in reply.metrics]
+        if any(_is_small(reply.metrics[name], min_cell) for name in present):
+            hidden.update(present)
+    hidden.update(
+        name
+        for name, value in reply.metrics.items()
+        if name.startswith("refused.") and _is_small(value, min_cell)
+    )
+    metrics = {name: value for name, value in reply.metrics.items() if name not in hidden}
+    return replace(reply, metrics=metrics, hidden=tuple(sorted(hidden)))
+
+
+def _is_small(value: object, min_cell: int) -> bool:
+    counts: Iterable[object] = value if isinstance(value, list) else [value]
+    return any(isinstance(count, int) and 0 < count < min_cell for count in counts)
+
+
+def merge_small_bins(counts: Histogram, min_cell: int) -> Histogram:
+    """Merge neighbouring bins until every count of both classes is zero or at least `min_cell`.
+
+    Parameters
+    ----------
+    counts : (2, bins) scans of each class between rising edges of the margin.
+
+    Returns
+    -------
+    (2, fewer bins); row sums are kept. One bin is left where a class is smaller than `min_cell`.
+    """
+    merged: list[np.ndarray[tuple[int], np.dtype[np.int64]]] = []
+    open_bin = np.zeros(2, np.int64)
+    for column in counts.T:
+        open_bin = open_bin + column
+        if ((open_bin == 0) | (open_bin >= min_cell)).all() and open_bin.any():
+            merged.append(open_bin)
+            open_bin = np.zeros(2, np.int64)
+    if open_bin.any():
+        # What is left is too small to stand alone, so it joins bins until it is not.
+        while merged and not ((open_bin == 0) | (open_bin >= min_cell)).all():
+            open_bin = open_bin + merged.pop()
+        merged.append(open_bin)
+    return np.stack(merged, axis=1) if merged else np.zeros((2, 1), np.int64)

@@ -1,0 +1,14 @@
+"""What the paper printed for its own external test, for a column beside a study's own figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+# Rows of the rates table -> as printed. The paper gives no interval and no threshold.
+PUBLISHED: Mapping[str, str] = {
+    "auc": "0.897",
+    "tpr": "82.2\N{NO-BREAK SPACE}%",
+    "fnr": "17.79\N{NO-BREAK SPACE}%",
+    "tnr": "80.45\N{NO-BREAK SPACE}%",
+    "fpr": "19.55\N{NO-BREAK SPACE}%",
+}

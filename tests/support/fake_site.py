@@ -1,0 +1,135 @@
+"""A site without scans or TensorFlow: its numbers are drawn, its gate and its app are real."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+
+import numpy as np
+from flwr.app import Context, Message, RecordDict
+from flwr.clientapp import ClientApp
+from flwr.supercore.task_identity import TaskIdentity
+
+from bs_client.federation.app import make_app
+from bs_client.federation.audit import AuditLog
+from bs_client.federation.gate import Gate
+from bs_common.architecture import backbone_shapes
+from bs_common.contract import COHORT_CELLS, MessageType, reply_shapes
+from bs_common.messages import Reply, Request
+from bs_common.metrics import histogram
+from bs_common.settings import Role, StudySettings
+from bs_common.weights import digest
+
+TIME = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
+
+
+@dataclass
+class FakeWork:
+    """Adds a site's own number to every weight; scores improve with the round."""
+
+    name: str
+    settings: StudySettings
+    positives: int = 10
+    step: float = 0.25
+    backbone_sha256: str = "a" * 64
+    seen: list[Request] = field(default_factory=list)
+
+    def describe(self, request: Request) -> Reply:
+        self.seen.append(request)
+        metrics: dict[str, int] = dict.fromkeys(COHORT_CELLS, 0)
+        metrics |= {"train.metastasis": self.positives, "train.no_metastasis": 30}
+        metrics |= {"validation.metastasis": 8, "validation.no_metastasis": 8}
+        texts = {"backbone-sha256": self.backbone_sha256, "device": "cpu (1 thread)"}
+        texts |= dict.fromkeys(
+            ("version.bs-client", "version.python", "version.keras", "version.flwr"), "1.0"
+        )
+        texts["version.backend"] = "numpy 1.0"
+        more = {"synthetic": 1, "min-cell": 1}
+        return Reply(MessageType.DESCRIBE, request.round_number, {}, metrics | more, texts)
+
+    def initial(self, request: Request) -> Reply:
+        shapes = reply_shapes(MessageType.INITIAL, self.settings)
+        arrays = {name: np.full(shape, 0.5, np.float32) for name, shape in shapes.items()}
+        return Reply(MessageType.INITIAL, request.round_number, arrays)
+
+    def train(self, request: Request) -> Reply:
+        self.seen.append(request)
+        step = np.float32(self.step)
+        arrays = {name: array + step for name, array in request.arrays.items()}
+        metrics = {"num-examples": 2 * self.positives, "loss": 0.5, "accuracy": 0.75}
+        return Reply(MessageType.TRAIN, request.round_number, arrays, metrics)
+
+    def evaluate(self, request: Request) -> Reply:
+        self.seen.append(request)
+        counts = histogram(*self._scores(request))
+        metrics = {
+            "num-examples": 16,
+            "loss": 1.0 / (1 + request.round_number),
+            "histogram.no_metastasis": counts[0].tolist(),
+            "histogram.metastasis": counts[1].tolist(),
+        }
+        return Reply(MessageType.EVALUATE, request.round_number, {}, metrics)
+
+    def external(self, request: Request) -> Reply:
+        self.seen.append(request)
+        counts = histogram(*self._scores(request))
+        metrics = {"tp": 7, "fn": 1, "tn": 6, "fp": 2, "overlays": 9}
+        metrics |= {"auc": 0.9, "auc-low": 0.8, "auc-high": 0.99}
+        metrics |= {"roc.no_metastasis": counts[0].tolist(), "roc.metastasis": counts[1].tolist()}
+        texts = {"weights-sha256": digest(request.arrays)}
+        return Reply(MessageType.EXTERNAL, request.round_number, {}, metrics, texts)
+
+    def _scores(self, request: Request) -> tuple[np.ndarray, np.ndarray]:
+        labels = np.repeat([False, True], 8)
+        noise = np.linspace(-2, 2, 16)[[*range(0, 16, 2), *range(1, 16, 2)]]
+        return noise + labels * 0.4 * request.round_number, labels
+
+
+def fake_app(
+    work: FakeWork, role: Role, folder: Path, *, min_cell: int = 1, finished: Event | None = None
+) -> ClientApp:
+    """Give the real client app and gate around a fake site."""
+    audit = AuditLog(folder / f"{work.name}.audit.jsonl", lambda: TIME)
+    gate = Gate(settings=work.settings, role=role, min_cell=min_cell, audit=audit)
+    return make_app(work, gate, finished or Event())
+
+
+class FakeLink:
+    """Carries messages to client apps by calling them."""
+
+    def __init__(self, apps: dict[str, ClientApp]) -> None:
+        TaskIdentity.run_id, TaskIdentity.task_id, TaskIdentity.node_id = 1, 1, 1
+        self._apps = apps
+        self._replies: dict[str, Message] = {}
+        self.sent: list[tuple[str, str]] = []
+        self.change: Callable[[str, Message], Message | None] = lambda _site, reply: reply
+
+    def online(self) -> frozenset[str]:
+        return frozenset(self._apps)
+
+    def connections(self, site: str) -> int:
+        return 1
+
+    def send(self, site: str, message_type: str, content: RecordDict, *, group: str) -> str:
+        self.sent.append((site, message_type))
+        message = Message(content, 2, message_type, group_id=group)
+        reply = self.change(site, self._apps[site](message, Context(1, 2, {}, RecordDict(), {})))
+        ticket = str(len(self.sent))
+        if reply is not None:
+            self._replies[ticket] = reply
+        return ticket
+
+    def receive(self, ticket: str) -> Message | None:
+        return self._replies.pop(ticket, None)
+
+    def drop(self, ticket: str) -> None:
+        self._replies.pop(ticket, None)
+
+
+def backbone_arrays(seed: int = 0) -> dict[str, np.ndarray]:
+    """Small random arrays of VGG16's shapes."""
+    draw = np.random.default_rng(seed)
+    return {n: draw.normal(0, 0.01, s).astype(np.float32) for n, s in backbone_shapes().items()}

@@ -1,0 +1,69 @@
+"""A real study on this machine: authority, keys and enrolled sites, made in a test's folder."""
+
+from __future__ import annotations
+
+import datetime
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+from bs_client.config import DataSettings, Policy, SiteFolder
+from bs_client.federation.join import join_study
+from bs_common.settings import Role, StudySettings
+from bs_common.toml import write_toml
+from bs_server.authority import make_authority
+from bs_server.config import Deadlines, ServerSettings, StudyFile, StudyFolder
+from bs_server.register import enrol, invite
+
+HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class MadeStudy:
+    folder: StudyFolder
+    port: int
+    sites: dict[str, SiteFolder]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def make_study(
+    root: Path,
+    settings: StudySettings,
+    roles: dict[str, Role],
+    *,
+    data: dict[str, DataSettings] | None = None,
+    dialled_port: int | None = None,
+    min_cell: int = 1,
+) -> MadeStudy:
+    """Make and enrol everything; `dialled_port` puts something between sites and coordinator."""
+    port = free_port()
+    folder = StudyFolder(root / "coordinator")
+    folder.path.mkdir(parents=True)
+    make_authority(
+        folder.authority, study=settings.name, names=[HOST], now=datetime.datetime.now(datetime.UTC)
+    )
+    address = f"{HOST}:{dialled_port or port}"
+    server = ServerSettings(host=HOST, port=port, address=address)
+    deadlines = Deadlines(sites_s=120, answer_s=300)
+    write_toml(folder.study_file, StudyFile(study=settings, server=server, deadlines=deadlines))
+    sites = {}
+    for name, role in roles.items():
+        site = SiteFolder(root / name)
+        given = (data or {}).get(name) or _no_data(root / f"{name}-data")
+        joined = join_study(
+            site, invite(folder, name, role), data=given, policy=Policy(min_cell=min_cell)
+        )
+        enrol(folder, joined.enrolment)
+        sites[name] = site
+    return MadeStudy(folder, port, sites)
+
+
+def _no_data(folder: Path) -> DataSettings:
+    folder.mkdir()
+    (folder / "labels.csv").write_text("study_uid,label\n")
+    return DataSettings(scans=folder, labels=folder / "labels.csv")
