@@ -22,7 +22,7 @@ Histogram = NDArray[np.int64]
 
 # The margin z_metastasis - z_no_metastasis is the logit of the probability: +-8 is p = 0.99966 and
 # 0.00034. 255 edges make 254 bins of 0.063 and an open one at each end; 0 (p = 0.5) is an edge.
-HISTOGRAM_EDGES: NDArray[np.float64] = np.linspace(-8.0, 8.0, 255)
+HISTOGRAM_EDGES: NDArray[np.float64] = np.arange(-127, 128) * 8 / 127  # linspace is not symmetric
 HISTOGRAM_EDGES.flags.writeable = False
 
 # Every fifth edge, 0 among them: 51 points draw a ROC curve without telling the order of the scans.

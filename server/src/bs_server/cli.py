@@ -176,5 +176,5 @@ def _now() -> datetime.datetime:
 
 
 def main() -> None:
-    """Entry point of `bs-server`."""
+    """Run `bs-server`."""
     app()

@@ -18,7 +18,8 @@ class ViewImage:
     counts : (rows, columns) float32, counts per pixel, >= 0; rows run head to foot. The posterior
         view is as seen from behind (patient's left on the left), as cameras store it.
     spacing_mm : (row, column) pixel spacing, or None where the object does not state it.
-    source : the evidence that decided the view, such as ``"view_code"`` or ``"ge_image_id"``.
+    source : the evidence that decided the view, such as ``"view_code"`` or ``"ge_name"``.
+    frame : number of the frame in its object, from 1 as in DICOM references.
     """
 
     counts: Counts
@@ -32,7 +33,8 @@ class ViewImage:
 class BoneScan:
     """One accepted study.
 
-    warnings : `W_...` codes in the order of the ingest rules.
+    warnings : `W_...` codes in the order of the ingest rules, each once.
+    notes : what warnings found, such as ``"W_SATURATED: 12 pixels at 255"``; for the site's log.
     scanner : manufacturer and model as the object states them, for subgroup tables.
     pixel_sha256 : digest of both views' counts, to find duplicates; stays at the site.
     synthetic : whether the object says that it was made artificially, (0008,001C) = YES.
@@ -47,3 +49,4 @@ class BoneScan:
     scanner: str
     pixel_sha256: str
     synthetic: bool
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,183 @@
+"""The evaluate site's own page of results: figure, numbers and every drawn case. It never leaves.
+
+The page shows case numbers; `cases.csv` beside it tells the study behind each. All files are
+readable by their owner alone.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from bs_client.evaluation.external import ExternalResult
+from bs_client.explain.overlay import OverlayCaption, overlay_name
+from bs_common.errors import DataError
+from bs_common.files import write_atomic
+from bs_common.metrics import Confusion, wilson
+
+TEMPLATES = Path(__file__).parent / "templates"
+OWNER_ONLY = 0o600
+
+# Right calls first, as the paper's figures 5 and 6; missed scans before the uneventful ones.
+OUTCOMES = {
+    "TP": "True positives: metastasis called",
+    "FP": "False positives: called without metastasis",
+    "FN": "False negatives: metastasis missed",
+    "TN": "True negatives: rightly not called",
+}
+RATES = {
+    "tpr": "Sensitivity (TPR)",
+    "fnr": "Miss rate (FNR)",
+    "tnr": "Specificity (TNR)",
+    "fpr": "False alarm rate (FPR)",
+    "ppv": "Positive predictive value",
+    "npv": "Negative predictive value",
+    "accuracy": "Accuracy",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CaseFile:
+    """One evaluated scan of the page.
+
+    study : what the site calls the study; it is written to `cases.csv` and nowhere else.
+    caption : case number, probability, threshold and label.
+    """
+
+    study: str
+    caption: OverlayCaption
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the page's table of numbers, as text."""
+
+    name: str
+    value: str
+    interval: str
+    counted: str
+
+
+def write_gallery(
+    folder: Path,
+    cases: Sequence[CaseFile],
+    *,
+    result: ExternalResult,
+    performance_png: bytes,
+    title: str,
+    remarks: Sequence[str],
+) -> Path:
+    """Write `index.html`, `performance.png` and `cases.csv`; give the page's path.
+
+    Parameters
+    ----------
+    folder : where `draw_overlay` has written the pictures under their `overlay_name`; a case
+        without a picture there is listed without one.
+    cases : every evaluated scan, labelled, each case number once.
+    result : figures of the same scans.
+    performance_png : ROC curve and confusion matrix, from `draw_performance`.
+    title : heading, such as the study's name and round.
+    remarks : sentences shown above the results, such as that the backbone is a random draw.
+
+    Raises
+    ------
+    DataError if a case number occurs twice or a case has no label.
+    """
+    _refuse_unusable(cases)
+    page = (
+        _environment()
+        .get_template("gallery.html")
+        .render(
+            title=title,
+            remarks=remarks,
+            synthetic=any(case.caption.synthetic for case in cases),
+            threshold=result.threshold,
+            scans=len(cases),
+            rows=headline_rows(result),
+            separated=result.auc in (0.0, 1.0),
+            groups=_groups(folder, cases),
+            captions=sorted((case.caption for case in cases), key=lambda caption: caption.case),
+        )
+    )
+    write_atomic(folder / "performance.png", performance_png, mode=OWNER_ONLY)
+    write_atomic(folder / "cases.csv", _case_table(cases), mode=OWNER_ONLY)
+    write_atomic(folder / "index.html", page.encode(), mode=OWNER_ONLY)
+    return folder / "index.html"
+
+
+def _refuse_unusable(cases: Sequence[CaseFile]) -> None:
+    numbers = {case.caption.case for case in cases}
+    if len(numbers) < len(cases):
+        raise DataError(
+            f"{len(cases)} cases share {len(numbers)} case numbers, expected one for each",
+            remedy="Number the cases in the order of the manifest.",
+        )
+    unlabelled = sum(case.caption.label is None for case in cases)
+    if unlabelled:
+        raise DataError(
+            f"{unlabelled} of {len(cases)} cases have no label",
+            remedy="Show only the scans that were evaluated.",
+        )
+
+
+def headline_rows(result: ExternalResult) -> list[Row]:
+    """Write the AUC with both intervals and the rates with Wilson's as lines of text."""
+    low, high = result.auc_interval
+    rows = [Row("AUC (DeLong)", f"{result.auc:.3f}", f"{low:.3f} to {high:.3f}", "")]
+    low, high = result.auc_bootstrap_interval
+    rows.append(Row("AUC (bootstrap)", f"{result.auc:.3f}", f"{low:.3f} to {high:.3f}", ""))
+    rows += [_rate_row(name, key, result.confusion) for key, name in RATES.items()]
+    f1 = result.confusion.f1
+    rows.append(Row("F1", "-" if f1 is None else f"{f1:.3f}", "", ""))
+    return rows
+
+
+def _rate_row(name: str, key: str, table: Confusion) -> Row:
+    counted, out_of = table.fractions()[key]
+    if out_of == 0:
+        return Row(name, "-", "", "0 of 0")
+    low, high = wilson(counted, out_of)
+    interval = f"{100 * low:.1f} to {100 * high:.1f} %"
+    return Row(name, f"{100 * counted / out_of:.1f} %", interval, f"{counted} of {out_of}")
+
+
+def _groups(
+    folder: Path, cases: Sequence[CaseFile]
+) -> list[tuple[str, list[tuple[OverlayCaption, str]]]]:
+    """Give each outcome's heading and its drawn cases, the surest call first."""
+    groups = []
+    for outcome, heading in OUTCOMES.items():
+        drawn = [
+            (case.caption, overlay_name(case.caption.case))
+            for case in cases
+            if case.caption.outcome == outcome
+            and (folder / overlay_name(case.caption.case)).exists()
+        ]
+        drawn.sort(key=lambda pair: (-pair[0].certainty, pair[0].case))
+        if drawn:
+            groups.append((heading, drawn))
+    return groups
+
+
+def _environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _case_table(cases: Sequence[CaseFile]) -> bytes:
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["case", "study"])
+    for case in sorted(cases, key=lambda case: case.caption.case):
+        table.writerow([case.caption.case, case.study])
+    return text.getvalue().encode()

@@ -1,0 +1,1 @@
+"""The study's VGG16 in Keras, and its weights as named arrays."""

@@ -1,0 +1,1 @@
+"""Training and validating the shared weights on one site's scans."""
