@@ -27,7 +27,7 @@ Box = tuple[slice, slice]
 WINDOW_PERCENTILE = 99.5
 # Evenly falling lightness from pale yellow to dark red: a weak map stays pale on the white
 # background, and a strong one is told from dark bone by its colour.
-COLOURS = matplotlib.colormaps["YlOrRd"]
+COLOURS = matplotlib.colormaps["YlOrRd"](range(256))[:, :3].astype(np.float32)
 # Bone stays visible under the hottest spot.
 STRONGEST_ALPHA = 0.6
 CONTOUR_GREEN = "#007a30"
@@ -200,7 +200,7 @@ def lay_over(grey: Grey, heat: NDArray[np.float32]) -> Colour:
     map is zero the view is unchanged.
     """
     alpha = (STRONGEST_ALPHA * heat)[..., np.newaxis]
-    colour = COLOURS(heat)[..., :3]
+    colour = COLOURS[np.rint(255 * heat).astype(np.uint8)]
     mixed = (1 - alpha) * grey[..., np.newaxis] + alpha * colour
     picture: Colour = np.rint(255 * mixed).astype(np.uint8)
     return picture
