@@ -58,7 +58,7 @@ class Numbers:
     hideable: bool = False
 
 
-COUNT = Numbers("int")
+EXAMPLES = Numbers("int", low=1)
 HIDEABLE_COUNT = Numbers("int", hideable=True)
 HIDEABLE_RATE = Numbers("float", high=1, hideable=True)
 LOSS = Numbers("float", high=1e6)
@@ -81,12 +81,12 @@ REPLY_METRICS: Mapping[MessageType, Mapping[str, Numbers]] = {
     },
     MessageType.INITIAL: {},
     MessageType.TRAIN: {
-        "num-examples": COUNT,
+        "num-examples": EXAMPLES,
         "loss": LOSS,
         "accuracy": Numbers("float", high=1),
     },
     MessageType.EVALUATE: {
-        "num-examples": COUNT,
+        "num-examples": EXAMPLES,
         "loss": LOSS,
         "histogram.metastasis": HISTOGRAM,
         "histogram.no_metastasis": HISTOGRAM,

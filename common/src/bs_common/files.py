@@ -23,11 +23,11 @@ def write_atomic(path: Path, content: bytes, *, mode: int = 0o644) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
-def _sync_folder(folder: Path) -> None:
-    # Without this a rename can be lost in a power cut although the file's bytes are safe.
+def sync_folder(folder: Path) -> None:
+    """Put a folder's names on disk; without it a rename can be lost in a power cut."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

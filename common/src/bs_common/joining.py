@@ -12,6 +12,7 @@ from bs_common.files import write_atomic
 from bs_common.settings import Name, Role, StudySettings
 
 Document = TypeVar("Document", bound=BaseModel)
+Address = Annotated[str, Field(pattern=r"^[A-Za-z0-9.\-:\[\]]+:\d{1,5}$")]  # host:port
 
 
 class Invitation(BaseModel):
@@ -19,11 +20,13 @@ class Invitation(BaseModel):
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
-    address: Annotated[str, Field(pattern=r"^[A-Za-z0-9.\-:\[\]]+:\d{1,5}$")]  # host:port
+    address: Address
     ca_certificate: Annotated[str, Field(max_length=10_000)]  # PEM; pinned by the site
     site: Name
     role: Role
     settings: StudySettings
+    # PEM; the key that will sign the released model, pinned by the site. Absent in older files.
+    release_key: Annotated[str, Field(max_length=500)] | None = None
 
 
 class Enrolment(BaseModel):

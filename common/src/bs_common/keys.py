@@ -28,13 +28,20 @@ def make_private_key(path: Path) -> ec.EllipticCurvePrivateKey:
 
 def read_private_key(path: Path) -> ec.EllipticCurvePrivateKey:
     """Read a key that `make_private_key` wrote; refuse one that others could have read."""
-    if stat.S_IMODE(path.stat().st_mode) & 0o077:
+    try:
+        mode, pem = stat.S_IMODE(path.stat().st_mode), path.read_bytes()
+    except OSError as error:
+        raise TrustError(
+            f"{path.name}: cannot be read ({type(error).__name__})",
+            remedy=f"Check that {path} exists and belongs to this user.",
+        ) from error
+    if mode & 0o077:
         raise TrustError(
             f"{path.name}: other users can read this private key",
             remedy=f"chmod 600 {path}; if others had access to it, make a new key.",
         )
     try:
-        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+        key = serialization.load_pem_private_key(pem, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise TrustError(f"{path.name}: not a readable private key") from error
     if not isinstance(key, ec.EllipticCurvePrivateKey):

@@ -31,7 +31,7 @@ from bs_common.weights import from_record, to_record
 
 Metric = int | float | list[int] | list[float]
 
-_HIDDEN = r"([A-Za-z0-9_.\-]{1,40}(,[A-Za-z0-9_.\-]{1,40})*)?"
+_HIDDEN = r"([A-Za-z0-9_.\-]{1,64}(,[A-Za-z0-9_.\-]{1,64})*)?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,8 @@ def _header(round_number: int, settings: StudySettings) -> ConfigRecord:
 
 
 def _check_header(config: dict[str, Any], settings: StudySettings) -> int:
-    if config.pop("contract", None) != CONTRACT_VERSION:
+    version = config.pop("contract", None)
+    if type(version) is not int or version != CONTRACT_VERSION:
         raise ContractError(
             "contract_version",
             "the other side speaks another contract version",

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from bs_common.architecture import Trainable
 
 Role = Literal["train", "evaluate"]
+Preprocessing = Literal["paper", "robust"]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
 
 
@@ -33,7 +34,9 @@ class StudySettings(BaseModel):
     # Pixels of one view. VGG16 halves five times, so both are multiples of 32.
     view_height: Annotated[int, Field(ge=32, le=2048, multiple_of=32)] = 512
     view_width: Annotated[int, Field(ge=32, le=2048, multiple_of=32)] = 256
-    preprocessing: Literal["paper"] = "paper"
+    # How counts become [0, 1]: by minimum and maximum of each view, as in the paper, or "robust":
+    # clipped at the 99.9th percentile first, so that one hot bladder does not darken the skeleton.
+    preprocessing: Preprocessing = "paper"
     # The paper: six epochs. One local epoch a round keeps sites closest to the pooled training.
     rounds: Annotated[int, Field(ge=1, le=10_000)] = 6
     local_epochs: Annotated[int, Field(ge=1, le=1000)] = 1

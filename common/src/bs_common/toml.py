@@ -39,6 +39,10 @@ def write_toml(path: Path, settings: BaseModel) -> None:
 
 
 def _section(name: str, values: dict[str, object]) -> str:
-    # A JSON text, number, truth value or list of these is also a TOML one.
-    lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]
+    lines = [f"{key} = {_value(value)}" for key, value in values.items()]
     return "\n".join([f"[{name}]", *lines, ""])
+
+
+def _value(value: object) -> str:
+    # A JSON text, number, truth value or list of these is also a TOML one, but for U+007F.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,7 +1,7 @@
-"""The study's own certificate authority and the coordinator's server certificate.
+"""The study's own certificate authority, the server certificate, and the key of the released model.
 
-Sites pin the authority at joining, so no public certificate is needed. Both keys are made here and
-never leave; profiles follow RFC 5280.
+Sites pin authority and release key at joining, so no public certificate is needed. All keys are
+made here and never leave; profiles follow RFC 5280.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from bs_common.files import write_atomic
 from bs_common.keys import make_private_key, read_private_key
+from bs_common.signing import make_release_key, read_release_key, release_public_pem
 
 _CA_DAYS = 3650
 _SERVER_DAYS = 397  # the longest that TLS clients in general accept
@@ -51,6 +53,16 @@ class Authority:
         """Key of the server certificate."""
         return self.folder / "server.key"
 
+    @property
+    def release_key(self) -> Path:
+        """Key that signs the released model."""
+        return self.folder / "release.key"
+
+    @property
+    def release_public(self) -> Path:
+        """Its public half, for those who use the model."""
+        return self.folder / "release.pub"
+
 
 def make_authority(
     folder: Path, *, study: str, names: Sequence[str], now: datetime.datetime
@@ -71,7 +83,18 @@ def make_authority(
     )
     _write(authority.ca_certificate, certificate)
     issue_server_certificate(authority, names=names, now=now)
+    read_or_make_release_key(authority)
     return authority
+
+
+def read_or_make_release_key(authority: Authority) -> Ed25519PrivateKey:
+    """Read the key that signs the released model; make it where a study has none yet."""
+    if authority.release_key.exists():
+        key = read_release_key(authority.release_key)
+    else:
+        key = make_release_key(authority.release_key)
+    write_atomic(authority.release_public, release_public_pem(key.public_key()).encode())
+    return key
 
 
 def issue_server_certificate(

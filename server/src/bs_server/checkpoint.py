@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bs_common.architecture import NamedArrays, Trainable, array_shapes
 from bs_common.errors import TrustError
-from bs_common.files import write_atomic
+from bs_common.files import sync_folder, write_atomic
 from bs_common.joining import read_document
 from bs_common.weights import digest, read_weights, write_weights
 from bs_server.summary import RoundSummary
@@ -38,6 +38,7 @@ class Checkpoints:
         final = self._round(record.round)
         shutil.rmtree(final, ignore_errors=True)
         draft.rename(final)
+        sync_folder(self.folder)
 
     def records(self) -> list[RoundSummary]:
         """Read the records of the finished rounds, 0, 1, 2 ... up to the first gap."""

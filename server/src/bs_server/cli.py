@@ -9,17 +9,19 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 # Flower reads both when it is imported: it must not call home from inside a study.
 os.environ["FLWR_TELEMETRY_ENABLED"] = "0"
 os.environ["FLWR_DISABLE_UPDATE_CHECK"] = "1"
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 
 from bs_common.errors import BoneScanError
-from bs_common.settings import StudySettings
+from bs_common.joining import describe_faults
+from bs_common.settings import Role, StudySettings
 from bs_common.toml import write_toml
 from bs_server import register
 from bs_server.authority import Authority, make_authority
@@ -27,6 +29,7 @@ from bs_server.config import ServerSettings, StudyFile, StudyFolder
 from bs_server.demo import DemoOptions, run_demo
 from bs_server.link import FleetLink
 from bs_server.progress import LinesProgress, RichProgress
+from bs_server.release import release_model
 from bs_server.report import render_report
 from bs_server.study import Progress, Study, run_study
 from bs_server.summary import read_summary, write_summary
@@ -37,8 +40,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+out = Console(highlight=False, markup=False)  # a path may hold brackets
+err = Console(stderr=True, highlight=False, markup=False)
 
 StudyDir = Annotated[Path, typer.Argument(help="Folder of the study.", show_default=False)]
 StudyOption = Annotated[Path, typer.Option("--study", help="Folder of the study.")]
@@ -51,9 +54,12 @@ def _explained() -> Iterator[None]:
     try:
         yield
     except BoneScanError as error:
-        err.print(f"[red]Error:[/red] {error}", markup=True, soft_wrap=True)
+        err.print(f"Error: {error}", soft_wrap=True)
         if error.remedy:
-            err.print(f"What to do: {error.remedy}", markup=False, soft_wrap=True)
+            err.print(f"What to do: {error.remedy}", soft_wrap=True)
+        raise typer.Exit(1) from error
+    except ValidationError as error:
+        err.print(f"Error: {describe_faults(error)}", soft_wrap=True)
         raise typer.Exit(1) from error
 
 
@@ -74,29 +80,25 @@ def init(
         )
         study_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         if folder.study_file.exists():
-            out.print(f"{folder.study_file} is there already; nothing was changed.")
+            out.print(f"{folder.study_file} is there; nothing was changed.", soft_wrap=True)
             return
         make_authority(folder.authority, study=name, names=[host, *san], now=_now())
         write_toml(folder.study_file, file)
-    out.print(f"Study made. Look through {folder.study_file}, then:")
-    out.print(f"  bs-server invite SITE --role train|evaluate --study {study_dir}")
+    out.print(f"Study made. Look through {folder.study_file}, then:", soft_wrap=True)
+    out.print(f"  bs-server invite SITE --role train|evaluate --study {study_dir}", soft_wrap=True)
 
 
 @app.command()
 def invite(
     site: Annotated[str, typer.Argument(help="Name of the site, such as aachen.")],
-    role: Annotated[str, typer.Option(help="train or evaluate.")],
+    role: Annotated[Role, typer.Option(help="What the site does in the study.")],
     study: StudyOption = HERE,
 ) -> None:
     """Write a site's invitation: one small file to send there."""
     with _explained():
-        chosen: Literal["train", "evaluate"] | None = (
-            "train" if role == "train" else "evaluate" if role == "evaluate" else None
-        )
-        if chosen is None:
-            raise typer.BadParameter("train or evaluate", param_hint="--role")
-        path = register.invite(StudyFolder(study), site, chosen)
-    out.print(f"Send {path} to {site}. There: bs-client join {path.name} --data DIR --labels CSV")
+        path = register.invite(StudyFolder(study), site, role)
+    out.print(f"Send {path} to {site}. There:", soft_wrap=True)
+    out.print(f"  bs-client join {path.name} --data DIR --labels CSV", soft_wrap=True)
 
 
 @app.command()
@@ -107,7 +109,7 @@ def enrol(
     """Admit a site's public key to the study."""
     with _explained():
         site, key = register.enrol(StudyFolder(study), file)
-    out.print(f"{site} is enrolled with key {key}.")
+    out.print(f"{site} is enrolled with key {key}.", soft_wrap=True)
     out.print("Compare this fingerprint with the site by telephone. Then: bs-server run")
 
 
@@ -143,6 +145,7 @@ def _run(folder: StudyFolder, progress: Progress) -> Path:
         summary = run_study(Study(folder, file, known), link, progress, clock=_now)
         write_summary(folder.summary, summary)
         folder.report.write_text(render_report(summary), encoding="utf-8")
+    progress("released", model=str(release_model(folder).bundle))
     progress("finished", report=str(folder.report), summary=str(folder.summary))
     return folder.report
 
@@ -155,6 +158,25 @@ def report(study_dir: StudyDir = HERE) -> None:
         page = render_report(read_summary(folder.summary))
         folder.report.write_text(page, encoding="utf-8")
     out.print(f"Report: {folder.report}", soft_wrap=True)
+
+
+@app.command()
+def release(
+    study_dir: StudyDir = HERE,
+    file: Annotated[Path | None, typer.Option("--out", help="Where the model goes.")] = None,
+) -> None:
+    """Sign the chosen round's model and write it with its card, beside the summary."""
+    with _explained():
+        folder = StudyFolder(study_dir)
+        released = release_model(folder, file)
+    out.print(f"Model:       {released.bundle}", soft_wrap=True)
+    for card in released.cards:
+        out.print(f"Card:        {card}", soft_wrap=True)
+    key = Authority(folder.authority).release_public
+    out.print(f"Signed with: {key}, fingerprint {released.key_sha256}", soft_wrap=True)
+    out.print(
+        f"At a site:   bs-client predict {released.bundle.name} SCANS --out DIR --site SITE_DIR"
+    )
 
 
 @app.command()

@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from bs_common.errors import ConfigError
+from bs_common.joining import Address
 from bs_common.settings import StudySettings
 from bs_common.toml import read_toml
 
@@ -23,13 +24,13 @@ class ServerSettings(BaseModel):
     # HTTPS' usual alternative; 443 needs rights that this process should not have.
     port: Annotated[int, Field(ge=0, le=65535)] = 8443
     # host:port as the sites dial it; its host must be a name in the server certificate.
-    address: Annotated[str, Field(min_length=3)]
+    address: Address
 
 
 class Deadlines(BaseModel):
-    """How long the coordinator waits before it stops with a reason."""
+    """How long the coordinator waits before it stops with a reason; never for ever."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
     # A week: sites join when their admins find the time.
     sites_s: Annotated[float, Field(gt=0)] = 7 * 24 * 3600.0

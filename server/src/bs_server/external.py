@@ -6,7 +6,7 @@ import numpy as np
 
 from bs_common.architecture import NamedArrays
 from bs_common.contract import CONFUSION_CELLS, MessageType
-from bs_common.errors import StudyStopped
+from bs_common.errors import ReplyRefused, StudyStopped
 from bs_common.joining import read_document, write_document
 from bs_common.messages import Reply, Request
 from bs_common.metrics import Confusion, roc_points, wilson
@@ -50,7 +50,10 @@ def ask_once(
 
 
 def summarise_external(site: str, reply: Reply, threshold: float) -> ExternalSummary:
-    """Turn an evaluate site's reply into its place in the summary; hidden cells become null."""
+    """Turn an evaluate site's reply into its place in the summary; hidden cells become null.
+
+    Raises ReplyRefused if the ROC cells of the two classes do not belong together.
+    """
     hidden = dict.fromkeys(_summary_names(reply.hidden), SMALL_CELL)
     cells = {name: _count(reply, name) for name in CONFUSION_CELLS}
     rates = _rates(cells)
@@ -96,10 +99,14 @@ def _rate(counted: int, out_of: int) -> Rate:
 
 
 def _roc(reply: Reply) -> RocPoints | None:
-    cells = [reply.metrics.get(f"roc.{label}") for label in ("no_metastasis", "metastasis")]
-    if any(row is None for row in cells):
+    without, with_metastasis = (
+        reply.metrics.get(f"roc.{label}") for label in ("no_metastasis", "metastasis")
+    )
+    if not isinstance(without, list) or not isinstance(with_metastasis, list):
         return None
-    fpr, tpr = roc_points(np.array(cells, np.int64))
+    if len(without) != len(with_metastasis):
+        raise ReplyRefused("length", "the ROC cells of the two classes are not of one length")
+    fpr, tpr = roc_points(np.array([without, with_metastasis], np.int64))
     return RocPoints(fpr=fpr.tolist(), tpr=tpr.tolist())
 
 

@@ -71,7 +71,7 @@ def round_bar(console: Console) -> Progress:
 def describe_round(facts: dict[str, object]) -> str:
     """Say one finished round in a line."""
     auc, loss = facts["pooled_auc"], facts["validation_loss"]
-    shown = f"{auc:.3f}" if isinstance(auc, float) else "hidden (small cells)"
+    shown = f"{auc:.3f}" if isinstance(auc, float) else "not known (small cells)"
     return f"round {facts['round']:>3}: validation AUC {shown}, loss {loss:.4f}"
 
 

@@ -12,7 +12,8 @@ from bs_common.errors import ConfigError, TrustError
 from bs_common.joining import Enrolment, Invitation, read_document, write_document
 from bs_common.keys import fingerprint, read_public_pem
 from bs_common.settings import Name, Role, StudySettings
-from bs_server.authority import Authority
+from bs_common.signing import release_public_pem
+from bs_server.authority import Authority, read_or_make_release_key
 from bs_server.config import StudyFolder
 
 
@@ -67,12 +68,14 @@ def invite(folder: StudyFolder, site: str, role: Role) -> Path:
     if known is not None and known.role != role:
         raise ConfigError(f"{site} is already invited with the role {known.role}.")
     file = folder.read()
+    authority = Authority(folder.authority)
     invitation = Invitation(
         address=file.server.address,
-        ca_certificate=Authority(folder.authority).ca_certificate.read_text(),
+        ca_certificate=authority.ca_certificate.read_text(),
         site=site,
         role=role,
         settings=file.study,
+        release_key=release_public_pem(read_or_make_release_key(authority).public_key()),
     )
     folder.invitations.mkdir(exist_ok=True)
     path = folder.invitations / f"{site}.invite"
@@ -96,9 +99,20 @@ def enrol(folder: StudyFolder, path: Path) -> tuple[str, str]:
     key = fingerprint(read_public_pem(enrolment.public_key))
     if known.public_key is not None and fingerprint(known.key()) != key:
         raise TrustError(f"{enrolment.site} is enrolled with another key already.")
+    _check_own_key(enrolment.site, key, register)
     site = RegisteredSite(role=known.role, public_key=enrolment.public_key)
     _put(folder, register, enrolment.site, site)
     return enrolment.site, key
+
+
+def _check_own_key(name: str, key: str, register: Register) -> None:
+    """Refuse a key that speaks for another site: the key decides the role."""
+    for other, site in register.sites.items():
+        if other != name and site.public_key is not None and fingerprint(site.key()) == key:
+            raise TrustError(
+                f"The key of {name} is already enrolled for {other}.",
+                remedy=f"Let {name} join in a folder of its own, which makes a key of its own.",
+            )
 
 
 def _check_same_settings(enrolment: Enrolment, settings: StudySettings) -> None:

@@ -259,6 +259,11 @@ def read_summary(path: Path) -> Summary:
     """Read what `write_summary` wrote; raises ConfigError naming everything that is wrong."""
     try:
         return Summary.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise ConfigError(
+            f"{path.name}: cannot be read ({type(error).__name__})",
+            remedy="bs-server run STUDY_DIR writes it when the study has ended.",
+        ) from error
     except ValidationError as error:
         lines = (f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise ConfigError(

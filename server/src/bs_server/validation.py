@@ -10,7 +10,7 @@ import numpy as np
 
 from bs_common.errors import StudyStopped
 from bs_common.messages import Reply
-from bs_common.metrics import pooled_auc
+from bs_common.metrics import ClassTooSmall, pooled_auc
 from bs_server.summary import SMALL_CELL, RoundSummary
 
 ChosenBy = Literal["pooled_auc", "validation_loss"]
@@ -44,12 +44,15 @@ def pool_validation(replies: Mapping[str, Reply]) -> PooledValidation:
         np.array([reply.metrics["histogram.no_metastasis"], reply.metrics["histogram.metastasis"]])
         for reply in ordered
     )
-    auc, bound = pooled_auc(np.asarray(histogram))
+    try:
+        auc, bound = pooled_auc(np.asarray(histogram))
+    except ClassTooSmall:
+        return PooledValidation(None, None, loss, sum(examples), {})
     return PooledValidation(auc, bound, loss, sum(examples), {})
 
 
 def choose_best(rounds: Sequence[RoundSummary]) -> tuple[RoundSummary, ChosenBy]:
-    """Choose among the trained rounds: highest pooled AUC, or lowest loss where any AUC is hidden.
+    """Choose among the trained rounds: highest pooled AUC, or lowest loss where any is not known.
 
     The earlier round wins a tie. Round 0, the starting weights, does not compete.
     """

@@ -1,3 +1,5 @@
+from typing import get_args
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -5,6 +7,7 @@ from numpy.typing import NDArray
 from bs_client.data.preprocess import Geometry, as_channels, flip, prepare
 from bs_client.data.resize import resize
 from bs_common.errors import DataError
+from bs_common.settings import Preprocessing
 
 Counts = NDArray[np.float32]
 
@@ -16,7 +19,7 @@ def random_counts(rows: int, columns: int, *, seed: int = 0) -> Counts:
 def test_the_anterior_view_stands_left_and_the_posterior_right() -> None:
     anterior, posterior = random_counts(64, 16, seed=1), random_counts(32, 16, seed=2)
 
-    image = prepare(anterior, posterior, height=32, width=16).image
+    image = prepare(anterior, posterior, height=32, width=16, profile="paper").image
 
     assert image.shape == (32, 32)
     assert image.dtype == np.float32
@@ -29,7 +32,7 @@ def test_the_anterior_view_stands_left_and_the_posterior_right() -> None:
 def test_each_view_reaches_zero_and_one_exactly_after_resizing() -> None:
     anterior, posterior = random_counts(100, 40), 50 * random_counts(90, 33)
 
-    image = prepare(anterior, posterior, height=32, width=32).image
+    image = prepare(anterior, posterior, height=32, width=32, profile="paper").image
 
     for half in (image[:, :32], image[:, 32:]):
         assert half.min() == 0
@@ -39,32 +42,87 @@ def test_each_view_reaches_zero_and_one_exactly_after_resizing() -> None:
 def test_exposure_and_background_of_a_view_do_not_matter() -> None:
     view = random_counts(64, 32)
 
-    plain = prepare(view, view, height=32, width=32).image
-    exposed = prepare(view, 4 * view + 8, height=32, width=32).image
+    plain = prepare(view, view, height=32, width=32, profile="paper").image
+    exposed = prepare(view, 4 * view + 8, height=32, width=32, profile="paper").image
 
     np.testing.assert_allclose(plain, exposed, atol=1e-6)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_values_that_are_no_numbers_are_refused(value: float) -> None:
+@pytest.mark.parametrize("profile", get_args(Preprocessing))
+def test_values_that_are_no_numbers_are_refused(value: float, profile: Preprocessing) -> None:
     view = random_counts(64, 32)
     broken = view.copy()
     broken[3, 4] = value
 
     with np.errstate(invalid="ignore"), pytest.raises(DataError, match="posterior view"):
-        prepare(view, broken, height=32, width=32)
+        prepare(view, broken, height=64, width=32, profile=profile)
 
 
 def test_a_constant_view_is_refused() -> None:
     view = random_counts(64, 32)
 
     with pytest.raises(DataError, match=r"anterior view has values from 3\.0 to 3\.0") as caught:
-        prepare(np.full_like(view, 3), view, height=32, width=32)
+        prepare(np.full_like(view, 3), view, height=32, width=32, profile="paper")
     assert caught.value.remedy
 
 
+def test_the_robust_profile_clips_at_the_hottest_thousandth_of_a_view() -> None:
+    # 1000 pixels of 0 to 999 and 24 hot ones: the percentile 99.9 lies between two hot pixels,
+    # at place 0.999 x 1023 = 1021.977 from 0, and all above it become 1.
+    ramp = np.arange(1024, dtype=np.float32)
+    ramp[1000:] = 10_000 * np.arange(1, 25)
+    view = ramp.reshape(32, 32)
+    ceiling = 220_000 + 0.977 * 10_000
+
+    image = prepare(view, view, height=32, width=32, profile="robust").image
+
+    expected = np.minimum(view, ceiling) / ceiling
+    np.testing.assert_allclose(image[:, :32], expected, rtol=1e-5)
+    assert np.count_nonzero(image[:, :32] == 1) == 2
+
+
+def test_one_hot_spot_darkens_the_paper_profile_and_not_the_robust_one() -> None:
+    cold = random_counts(64, 32)
+    hot = cold.copy()
+    hot[60, 16] = 5000
+
+    paper, robust = (
+        prepare(cold, hot, height=64, width=32, profile=profile).image[:, 32:]
+        for profile in get_args(Preprocessing)
+    )
+
+    assert np.median(paper) < 0.01
+    assert np.median(robust) > 0.3
+
+
+def test_both_profiles_order_the_pixels_below_the_ceiling_alike() -> None:
+    view = random_counts(64, 32)
+
+    paper, robust = (
+        prepare(view, view, height=64, width=32, profile=profile).image
+        for profile in get_args(Preprocessing)
+    )
+
+    below = robust < 1
+    scale = paper[below] / np.where(robust[below] == 0, 1, robust[below])
+    np.testing.assert_allclose(scale[robust[below] > 0], scale.max(), rtol=1e-5)
+
+
+def test_a_view_with_next_to_nothing_lit_is_scaled_without_clipping() -> None:
+    view = np.zeros((64, 32), np.float32)
+    view[10, 10] = 60_000
+
+    image = prepare(view, view, height=64, width=32, profile="robust").image
+
+    assert np.count_nonzero(image) == 2
+    assert image.max() == 1
+
+
 def test_flipping_changes_the_sides_and_mirrors_each_view() -> None:
-    image = prepare(random_counts(64, 32), random_counts(64, 32, seed=1), height=32, width=32).image
+    image = prepare(
+        random_counts(64, 32), random_counts(64, 32, seed=1), height=32, width=32, profile="paper"
+    ).image
 
     flipped = flip(image)
 
@@ -97,7 +155,7 @@ def test_a_spot_on_a_scan_comes_back_within_a_network_pixel(
     spot = int(row * shape[0]), int(column * shape[1])
     anterior = random_counts(*shape)
     anterior[spot] = 10_000
-    prepared = prepare(anterior, random_counts(64, 32), height=512, width=256)
+    prepared = prepare(anterior, random_counts(64, 32), height=512, width=256, profile="paper")
 
     anterior_map, posterior_map = prepared.geometry.to_native(prepared.image)
 

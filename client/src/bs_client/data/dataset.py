@@ -35,6 +35,21 @@ Progress = Callable[[int, int], None]  # studies done, studies in all
 
 
 @dataclass(frozen=True, slots=True)
+class ScanRecord:
+    """What is remembered of an accepted scan; its counts are read again when needed.
+
+    study_uid : the digest of the pixels where the objects do not state one.
+    """
+
+    study_uid: str
+    patient_id: str
+    pixel_sha256: str
+    synthetic: bool
+    geometry: Geometry
+    files: tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Intake:
     """The accepted scans of a folder, by study, and what became of the others.
 
@@ -43,18 +58,6 @@ class Intake:
 
     scans: Mapping[str, ScanRecord]
     refused: Mapping[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class ScanRecord:
-    """What is remembered of an accepted scan; its counts are read again when needed."""
-
-    study_uid: str
-    patient_id: str
-    pixel_sha256: str
-    synthetic: bool
-    geometry: Geometry
-    files: tuple[Path, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +159,8 @@ def take_in(
     for done, study in enumerate(index.studies, start=1):
         reading = inspect_study(study.files, ingest)
         if reading.scan is not None:
-            accepted[study.study_uid] = _keep(reading.scan, study, settings, images)
+            record = _keep(reading.scan, study, settings, images)
+            accepted[record.study_uid] = record
         elif reading.refusal is not None:
             refused[reading.refusal.refusal] += 1
         progress(done, len(index.studies))
@@ -178,7 +182,8 @@ def _keep(
     rows_a, columns_a = scan.anterior.counts.shape
     rows_p, columns_p = scan.posterior.counts.shape
     return ScanRecord(
-        study_uid=study.study_uid,
+        # Studies without a UID must not stand for each other.
+        study_uid=study.study_uid or scan.pixel_sha256,
         patient_id=scan.patient_id,
         pixel_sha256=scan.pixel_sha256,
         synthetic=scan.synthetic,
@@ -193,5 +198,6 @@ def _prepare(scan: BoneScan, settings: StudySettings) -> NDArray[np.float32]:
         scan.posterior.counts,
         height=settings.view_height,
         width=settings.view_width,
+        profile=settings.preprocessing,
     )
     return prepared.image

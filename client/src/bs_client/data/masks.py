@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from bs_client.data.preprocess import Geometry
 from bs_common.errors import DataError
@@ -17,26 +17,31 @@ Mask = NDArray[np.bool_]
 def read_mask(path: Path, geometry: Geometry) -> tuple[Mask, Mask]:
     """Read a PNG with the anterior view's mask left and the posterior's, as stored, right.
 
+    Black and white, grey or indexed colours of any depth: 0 is background, all else a spot.
+
     Returns
     -------
     Anterior and posterior mask, each (rows, columns) of its view; set where a spot was drawn.
 
     Raises
     ------
-    DataError if the file is no picture or not (rows, anterior + posterior columns).
+    DataError if the file is no PNG, has colour channels, or is not (rows, anterior + posterior
+    columns).
     """
     try:
-        with Image.open(path) as picture:
-            drawn = np.asarray(picture.convert("L")) > 0
-    except (OSError, UnidentifiedImageError, ValueError) as error:
+        with Image.open(path, formats=["PNG"]) as picture:
+            # Not turned into 8-bit grey: that would lose a spot drawn as 1 in 16 bits.
+            drawn = np.asarray(picture) > 0
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(
-            "A mask cannot be read as a picture.", remedy="Export the masks as PNG again."
+            "A mask cannot be read as a PNG.", remedy="Export the masks as PNG again."
         ) from error
     rows, columns = geometry.anterior_shape
     expected = (rows, columns + geometry.posterior_shape[1])
     if drawn.shape != expected or geometry.posterior_shape[0] != rows:
         raise DataError(
             f"A mask is {drawn.shape}, expected {expected}: both views side by side.",
-            remedy="Draw masks in the scan's own matrix, anterior left, posterior right.",
+            remedy="Draw masks without colour in the scan's own matrix, anterior left, posterior "
+            "right.",
         )
     return drawn[:, :columns], drawn[:, columns:]

@@ -62,7 +62,8 @@ def make_app(work: Work, gate: Gate, finished: Event) -> ClientApp:
 
     @app.query("finish")
     def finish(message: Message, _context: Context) -> Message:
+        reply = answer(message, lambda request: Reply(request.message_type, request.round_number))
         finished.set()
-        return answer(message, lambda request: Reply(request.message_type, request.round_number))
+        return reply
 
     return app

@@ -25,6 +25,7 @@ from bs_common.settings import Role, StudySettings
 _Call = Callable[[Message, Context], Message]
 
 _log = logging.getLogger(__name__)
+_NOT_FOR_THIS_ROLE = "not_for_this_role"
 _REFUSED = 1  # Flower wants a number with an error; the reason says which
 
 
@@ -45,44 +46,45 @@ class Gate:
     def __call__(self, message: Message, context: Context, call_next: _Call) -> Message:
         """Let a request in and its answer out, or answer with the code of what was wrong."""
         kind = message.metadata.message_type
+        request = message.content if message.has_content() else RecordDict()
+        allowed = kind in REQUESTS_BY_ROLE[self.role]
+        self._record("in", message, request, "passed" if allowed else _NOT_FOR_THIS_ROLE)
         try:
-            self._check_role(kind)
-            self._record("in", kind, message.content, "passed")
-            answer = call_next(message, context)
-            content = self._checked(kind, answer.content)
+            if not allowed:
+                raise ContractError(_NOT_FOR_THIS_ROLE, f"a request that {self.role} never answers")
+            content = self._checked(kind, call_next(message, context).content)
         except ContractError as error:
-            return self._refuse(message, kind, error.reason, error)
+            return self._refuse(message, error.reason, error)
         except BoneScanError as error:
-            return self._refuse(message, kind, error.code, error)
+            return self._refuse(message, error.code, error)
         except Exception as error:  # noqa: BLE001 - whatever happens, its text stays here
-            return self._refuse(message, kind, "internal", error)
-        self._record("out", kind, content, "passed")
+            return self._refuse(message, "internal", error)
+        self._record("out", message, content, "passed")
         return Message(content, reply_to=message)
 
-    def _check_role(self, kind: str) -> None:
-        if kind not in {allowed.value for allowed in REQUESTS_BY_ROLE[self.role]}:
-            raise ContractError("not_for_this_role", f"a request that {self.role} never answers")
-
     def _checked(self, kind: str, content: RecordDict) -> RecordDict:
+        # Written anew, so that nothing leaves but what was read and checked.
         reply = read_reply(kind, content, self.settings)
-        safe = hide_small_cells(reply, self.min_cell)
-        return content if safe.hidden == reply.hidden else write_reply(safe, self.settings)
+        return write_reply(hide_small_cells(reply, self.min_cell), self.settings)
 
-    def _refuse(self, message: Message, kind: str, reason: str, error: Exception) -> Message:
+    def _refuse(self, message: Message, reason: str, error: Exception) -> Message:
         _log.error("refused %s: %s", reason, error, exc_info=reason == "internal")
-        content = message.content if message.has_content() else RecordDict()
-        self._record("out", kind, content, reason)
+        self._record("out", message, RecordDict(), reason)  # nothing but the reason leaves
         return Message(Error(_REFUSED, reason), reply_to=message)
 
     def _record(
-        self, direction: Literal["in", "out"], kind: str, content: RecordDict, verdict: str
+        self,
+        direction: Literal["in", "out"],
+        message: Message,
+        content: RecordDict,
+        verdict: str,
     ) -> None:
         size, sha256 = _measure(content)
         self.audit.record(
             Passage(
                 direction=direction,
-                message_type=kind[:64],
-                round_number=_round_of(content),
+                message_type=message.metadata.message_type[:64],
+                round_number=_round_of(message),
                 keys=tuple(f"{name}.{key}" for name in content for key in content[name]),
                 size_bytes=size,
                 content_sha256=sha256,
@@ -96,14 +98,19 @@ def _measure(content: RecordDict) -> tuple[int, str]:
     total, size = hashlib.sha256(), 0
     for name, record in sorted(content.items()):
         for key, value in record.items():
-            data = value.data if isinstance(value, Array) else json.dumps(value).encode()
+            data = value.data if isinstance(value, Array) else _text(value).encode()
             total.update(f"{name}\x1f{key}\x1f{len(data)}\x1f".encode())
             total.update(data)
             size += len(data)
     return size, total.hexdigest()
 
 
-def _round_of(content: RecordDict) -> int:
-    config = content.config_records.get("config")
+def _text(value: object) -> str:
+    # Bytes are no part of any message here, yet a stranger's request may hold some.
+    return json.dumps(value, default=bytes.hex)
+
+
+def _round_of(message: Message) -> int:
+    config = message.content.config_records.get("config") if message.has_content() else None
     value = config.get("round") if config is not None else None
     return value if isinstance(value, int) else -1

@@ -85,8 +85,9 @@ def work_until(
 ) -> None:
     """Answer the coordinator's messages until `done` is set; reconnect after every failure.
 
-    Waits between attempts grow from half a second to a minute. Raises TrustError if the
-    coordinator does not accept this site's key, or its certificate is not the pinned authority's.
+    Waits between attempts grow from half a second to a minute; a key that is not enrolled yet is
+    waited for too. Raises TrustError if the coordinator's certificate is not the pinned
+    authority's.
     """
     wait_s = _RETRY_MIN_S
     while not done.is_set():

@@ -20,7 +20,10 @@ _log = logging.getLogger(__name__)
 
 
 def take_part(folder: SiteFolder, work: Work, stop: threading.Event) -> bool:
-    """Work for the study until the coordinator ends it (True) or `stop` is set (False)."""
+    """Work for the study until the coordinator ends it (True) or `stop` is set (False).
+
+    `stop` is set as well when the study is over.
+    """
     invitation = folder.read_invitation()
     finished = threading.Event()
     gate = Gate(
@@ -31,8 +34,14 @@ def take_part(folder: SiteFolder, work: Work, stop: threading.Event) -> bool:
     )
     app = make_app(work, gate, finished)
     coordinator = Coordinator(invitation.address, invitation.ca_certificate)
-    over = _Either(finished, stop)
-    work_until(over, coordinator, read_private_key(folder.key), lambda m: _call(app, m))
+
+    def handle(message: Message) -> Message:
+        reply = _call(app, message)
+        if finished.is_set():
+            stop.set()
+        return reply
+
+    work_until(stop, coordinator, read_private_key(folder.key), handle)
     return finished.is_set()
 
 
@@ -44,20 +53,3 @@ def _call(app: ClientApp, message: Message) -> Message:
 
 def _now() -> datetime.datetime:
     return datetime.datetime.now(datetime.UTC)
-
-
-class _Either(threading.Event):
-    """An event that counts as set when either of two others is."""
-
-    def __init__(self, finished: threading.Event, stop: threading.Event) -> None:
-        super().__init__()
-        self._finished = finished
-        self._stop = stop
-
-    def is_set(self) -> bool:
-        """Tell whether the study is over or this site was told to stop."""
-        return self._finished.is_set() or self._stop.is_set()
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait for the stop signal, which is the one that comes from outside this thread."""
-        return self._stop.wait(timeout) or self.is_set()

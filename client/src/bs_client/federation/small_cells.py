@@ -24,7 +24,8 @@ _GROUPS: dict[MessageType, tuple[tuple[str, ...], ...]] = {
     MessageType.EXTERNAL: (
         # Positive calls (overlays) = tp + fp, so the rows of the table hide together.
         ("tp", "fn", "tn", "fp", "overlays"),
-        tuple(f"roc.{label}" for label in _LABELS),
+        # Merged cells are small only where a whole class is; the AUC then ranks its few patients.
+        (*(f"roc.{label}" for label in _LABELS), "auc", "auc-low", "auc-high"),
     ),
 }
 
@@ -36,7 +37,9 @@ def hide_small_cells(reply: Reply, min_cell: int) -> Reply:
     scans: a training or validation set that small cannot take part.
     """
     examples = reply.metrics.get("num-examples")
-    if isinstance(examples, int) and examples < min_cell:
+    # A balanced epoch shows every positive scan and as many others: half of it counts positives.
+    at_least = 2 * min_cell if reply.message_type is MessageType.TRAIN else min_cell
+    if isinstance(examples, int) and examples < at_least:
         raise EgressRefused("small_cell", "fewer scans than min_cell would be counted")
     hidden = set(reply.hidden)
     for group in _GROUPS.get(reply.message_type, ()):
@@ -66,7 +69,8 @@ def merge_small_bins(counts: Histogram, min_cell: int) -> Histogram:
 
     Returns
     -------
-    (2, fewer bins); row sums are kept. One bin is left where a class is smaller than `min_cell`.
+    (2, bins or fewer); row sums are kept. Where a class has scans, but fewer than `min_cell`, one
+    bin with that small count is left. Without scans: one empty bin.
     """
     merged: list[np.ndarray[tuple[int], np.dtype[np.int64]]] = []
     open_bin = np.zeros(2, np.int64)

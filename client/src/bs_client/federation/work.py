@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 
 import keras
-import numpy as np
 
 from bs_client.config import SiteFile, SiteFolder
 from bs_client.data.cache import ArrayCache
@@ -20,7 +19,7 @@ from bs_client.evaluation.judgement import judge
 from bs_client.federation.small_cells import merge_small_bins
 from bs_client.model.backbone import load_backbone
 from bs_client.model.device import prepare_device
-from bs_client.model.network import Network
+from bs_client.model.network import Margins, Network
 from bs_client.training.features import Features
 from bs_client.training.local import Trainer
 from bs_client.training.loss import cross_entropy
@@ -126,7 +125,6 @@ class SiteWork:
             entries,
             self._margins(Split.EXTERNAL, request.arrays),
             network=self.network,
-            arrays=request.arrays,
             folder=self.folder.private,
             progress=_log_progress("maps"),
         )
@@ -147,16 +145,14 @@ class SiteWork:
         texts = {"weights-sha256": digest(request.arrays)}
         return Reply(MessageType.EXTERNAL, request.round_number, {}, metrics, texts)
 
-    def _margins(
-        self, split: Split, arrays: NamedArrays
-    ) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    def _margins(self, split: Split, arrays: NamedArrays) -> Margins:
         if not self.dataset.of_split(split):
             raise DataError(
                 f"There is no {split} scan at this site.",
                 remedy="Give some scans this split in the labels file.",
             )
         self.network.set_arrays(arrays)
-        return self.network.score(self._prepared(split, flips=(False,)).all_as_is())
+        return self._prepared(split, flips=(False,)).score_all()
 
     def _prepared(self, split: Split, *, flips: tuple[bool, ...]) -> Features:
         if split not in self._features:

@@ -85,13 +85,13 @@ class Network:
         return arrays
 
     def activate(self, images: Activations) -> Activations:
-        """Give what the trunk makes of (N, rows, columns, 3) images in [0, 1]."""
+        """Give what the trunk makes of (N, rows, columns, 3) images in [0, 1], N >= 1."""
         if self.trainable == "all":
             return images
         return _in_batches(self._trunk.predict_on_batch, images, _TRUNK_BATCH)
 
     def score(self, activations: Activations) -> Margins:
-        """Give the margin z_metastasis - z_no_metastasis of boundary activations, (N,)."""
+        """Give the margin z_metastasis - z_no_metastasis of boundary activations, (N,), N >= 1."""
         size = _BRANCH_BATCH[self.trainable]
         logits = _in_batches(self.branch.predict_on_batch, activations, size)  # (N, 2)
         return _margins(logits)
@@ -99,15 +99,17 @@ class Network:
     def explain(self, images: Activations) -> tuple[Activations, Margins]:
         """Give the last convolution's output after its ReLU, and the margins, in one pass.
 
+        Parameters
+        ----------
+        images : (N, rows, columns, 3) in [0, 1], N >= 1; one at a time goes through the network,
+            since maps are asked for scan by scan.
+
         Returns
         -------
         (N, rows / 16, columns / 16, 512) and (N,).
         """
-        maps, logits = [], []
-        for batch, kept in _padded(images, 4):
-            last, scores = self._explainer.predict_on_batch(batch)
-            maps.append(last[:kept])
-            logits.append(scores[:kept])
+        explain = self._explainer.predict_on_batch
+        maps, logits = zip(*(explain(image[np.newaxis]) for image in images), strict=True)
         return np.concatenate(maps), _margins(np.concatenate(logits))
 
     def _make_branch(self, boundary: keras.KerasTensor) -> keras.Model:

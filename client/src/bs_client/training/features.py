@@ -12,11 +12,13 @@ from bs_client.data.labels import Split
 from bs_client.data.manifest import Entry
 from bs_client.data.preprocess import as_channels, flip
 from bs_client.data.sampling import Flags, Indices
-from bs_client.model.network import Activations, Network
+from bs_client.model.network import Activations, Margins, Network
 
 Progress = Callable[[int, int], None]  # scans done, scans in all
 
 _GROUP = 8  # scans computed together; the groups follow the manifest, never what is missing
+# A multiple of every batch size of the branch, and 200 MB of images where there is no trunk.
+_SCORED_TOGETHER = 64
 _IN_MEMORY_BYTES = 1 << 30
 
 
@@ -62,10 +64,14 @@ class Features:
             return self._images([(self._entries[i], bool(f)) for i, f in pairs])
         return np.stack([self._one(int(i), bool(f)) for i, f in zip(indices, flips, strict=True)])
 
-    def all_as_is(self) -> Activations:
-        """Give the unflipped activations of the whole split, in manifest order."""
-        count = len(self._entries)
-        return self.of(np.arange(count), np.zeros(count, bool))
+    def score_all(self) -> Margins:
+        """Score the whole split unflipped with the network's present weights, (N,), N >= 1."""
+        places = np.arange(len(self._entries))
+        margins = []
+        for start in range(0, len(places), _SCORED_TOGETHER):
+            piece = places[start : start + _SCORED_TOGETHER]
+            margins.append(self._network.score(self.of(piece, np.zeros(len(piece), bool))))
+        return np.concatenate(margins)
 
     def _one(self, index: int, flipped: bool) -> Activations:
         found = self._find(self._key(self._entries[index], flipped))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from bs_common.settings import StudySettings
 
 ActivationsOf = Callable[[Indices, Flags], Activations]
 EpochOf = Callable[[int], Epoch]
+Batches = list[tuple[Indices, Flags]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,8 @@ class TrainOutcome:
     """What a round of local training gave.
 
     num_examples : scans of one balanced epoch, twice the site's positives.
-    loss, accuracy : means over the steps of the round's last epoch, each before its step.
+    loss, accuracy : means over the scans of the round's last epoch, each before its step.
+    steps : optimiser steps taken.
     """
 
     arrays: NamedArrays
@@ -56,7 +59,7 @@ class Trainer:
         self._settings = settings
         self._optimizer = optimizer or keras.optimizers.Adam(settings.learning_rate)
         self._optimizer.build(network.branch.trainable_variables)
-        self._fresh = [np.array(variable) for variable in self._optimizer.variables]
+        self._fresh = [keras.ops.convert_to_numpy(v).copy() for v in self._optimizer.variables]
         network.branch.compile(
             optimizer=self._optimizer,
             loss=keras.losses.CategoricalCrossentropy(from_logits=True),
@@ -83,49 +86,54 @@ class Trainer:
 
         Raises
         ------
-        StudyStopped if the loss stops being a number.
+        StudyStopped if the loss or a weight stops being a finite number.
         """
         self._network.set_arrays(arrays)
-        for variable, value in zip(self._optimizer.variables, self._fresh, strict=True):
-            variable.assign(value)
+        self._start_afresh()
         targets = np.eye(len(CLASSES), dtype=np.float32)[labels.astype(np.int64)]  # (N, 2)
         branch, steps, result = self._network.branch, 0, {"loss": math.nan, "accuracy": math.nan}
         for epoch in self._epochs(epoch_of):
             branch.reset_metrics()
-            for indices, flips in self._steps_left(epoch, steps):
+            for indices, flips in epoch:
                 result = branch.train_on_batch(
                     activations_of(indices, flips), targets[indices], return_dict=True
                 )
                 steps += 1
-        if not math.isfinite(float(result["loss"])):
-            raise StudyStopped(
-                "The training loss is not a number any more.",
-                remedy="Lower learning_rate in the study file.",
-            )
+                _require_finite(np.asarray(result["loss"]))
+        trained = self._network.get_arrays()
+        # The loss is taken before its step, so the last step shows in the weights alone.
+        _require_finite(*trained.values())
         return TrainOutcome(
-            arrays=self._network.get_arrays(),
+            arrays=trained,
             num_examples=2 * int(labels.sum()),
             loss=float(result["loss"]),
             accuracy=float(result["accuracy"]),
             steps=steps,
         )
 
-    def _epochs(self, epoch_of: EpochOf) -> Iterator[Epoch]:
-        """Give the round's epochs: a fixed number, or as many as its steps need."""
-        if self._settings.local_steps is None:
-            for number in range(self._settings.local_epochs):
-                yield epoch_of(number)
-            return
-        steps, number = 0, 0
-        while steps < self._settings.local_steps:
-            epoch = epoch_of(number)
-            yield epoch
-            steps += math.ceil(len(epoch.indices) / self._settings.batch_size)
-            number += 1
+    def _start_afresh(self) -> None:
+        """Forget the momenta and the step count of earlier rounds."""
+        for variable, value in zip(self._optimizer.variables, self._fresh, strict=True):
+            variable.assign(value)
 
-    def _steps_left(self, epoch: Epoch, done: int) -> Iterator[tuple[Indices, Flags]]:
-        limit = self._settings.local_steps
-        for number, batch in enumerate(batches(epoch, self._settings.batch_size)):
-            if limit is not None and done + number >= limit:
+    def _epochs(self, epoch_of: EpochOf) -> Iterator[Batches]:
+        """Give the round's epochs in batches: a fixed number, or as far as its steps reach."""
+        size, left = self._settings.batch_size, self._settings.local_steps
+        if left is None:
+            for number in range(self._settings.local_epochs):
+                yield list(batches(epoch_of(number), size))
+            return
+        for number in itertools.count():
+            epoch = list(batches(epoch_of(number), size))[:left]
+            yield epoch
+            left -= len(epoch)
+            if left == 0:
                 return
-            yield batch
+
+
+def _require_finite(*values: NDArray[np.floating]) -> None:
+    if not all(np.isfinite(value).all() for value in values):
+        raise StudyStopped(
+            "The training loss or a weight is not a finite number any more.",
+            remedy="Lower learning_rate in the study file.",
+        )
