@@ -21,8 +21,6 @@ from pathlib import Path
 TESTS = Path(__file__).parents[1]
 sys.path.insert(0, str(TESTS))
 
-from support.study_maker import MadeStudy, make_study
-
 from bs_common.architecture import NamedArrays, Trainable, array_shapes, parameter_count
 from bs_common.contract import MessageType
 from bs_common.messages import Request
@@ -37,6 +35,7 @@ from bs_server.exchange import Exchange, NoAnswer
 from bs_server.link import FleetLink
 from bs_server.screening import Declared, admit_update
 from bs_server.summary import RoundSummary
+from support.study_maker import MadeStudy, make_study
 
 SITES = ("aachen", "aalborg")
 POSITIVES = 10

@@ -44,8 +44,8 @@ class DemoSite:
 
 
 SITES = (
-    DemoSite("aachen", "train", train=(22, 60), validation=(6, 6), external=(0, 0)),
-    DemoSite("aalborg", "train", train=(12, 28), validation=(4, 4), external=(0, 0)),
+    DemoSite("aachen", "train", train=(28, 66), validation=(10, 10), external=(0, 0)),
+    DemoSite("aalborg", "train", train=(16, 32), validation=(6, 6), external=(0, 0)),
     DemoSite("namur", "evaluate", train=(0, 0), validation=(0, 0), external=(25, 35)),
 )
 

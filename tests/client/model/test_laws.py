@@ -89,9 +89,7 @@ def test_federated_averaging_of_one_full_batch_step_equals_the_pooled_step(
 
     def step(rows: slice) -> NamedArrays:
         count = len(LABELS[rows])
-        trainer = Trainer(
-            net, settings(batch_size=count), optimizer=keras.optimizers.SGD(0.5)
-        )
+        trainer = Trainer(net, settings(batch_size=count), optimizer=keras.optimizers.SGD(0.5))
         return train(trainer, start, features[rows], LABELS[rows]).arrays
 
     averaged = federated_average(

@@ -24,16 +24,16 @@ from bs_client.evaluation.external import (
 )
 from bs_client.evaluation.plots import draw_performance
 from bs_client.explain.gallery import CaseFile, write_gallery
-from bs_client.explain.gradcam import grad_cam
+from bs_client.explain.gradcam import Maps, grad_cam
 from bs_client.explain.overlay import OverlayCaption, OverlayView, draw_overlay, overlay_name
 from bs_client.model.network import Network
-from bs_common.architecture import NamedArrays
 from bs_common.errors import DataError
 
 _log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]  # pictures drawn, pictures in all
-NO_REMARKS: tuple[str, ...] = ()
+
+RANDOM_BACKBONE = "The network's convolutions are a random draw: this is a rehearsal of a study."
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,6 @@ def judge(
     margins: NDArray[np.float64],
     *,
     network: Network,
-    arrays: NamedArrays,
     folder: Path,
     progress: Progress,
 ) -> Judgement:
@@ -59,37 +58,51 @@ def judge(
     Parameters
     ----------
     entries, margins : the external scans in manifest order, and the model's margin of each.
+    network : holds the weights that gave the margins.
     folder : emptied first; readable by its owner alone.
+
+    Raises
+    ------
+    ClassTooSmall if a class has fewer than two scans, DataError if a margin is not finite; the
+    folder is then as it was.
     """
     settings = dataset.settings
     labels = np.array([entry.label for entry in entries], bool)
     result = evaluate_external(margins, labels, threshold=settings.threshold, seed=settings.seed)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(mode=0o700, parents=True)
-    numbers = list(range(1, len(entries) + 1))
+    captions = _captions(dataset, entries, margins)
+    _empty(folder)
     write_scores(
         folder / "scores.csv",
-        cases=numbers,
+        cases=[caption.case for caption in captions],
         margins=margins,
         labels=labels,
         threshold=settings.threshold,
     )
-    captions = _captions(dataset, entries, margins)
-    positives = [place for place, c in enumerate(captions) if c.probability >= c.threshold]
-    for done, place in enumerate(positives, start=1):
-        _draw(dataset, entries[place], captions[place], network, arrays, folder)
-        progress(done, len(positives))
+    cases = [CaseFile(e.study_uid, c) for e, c in zip(entries, captions, strict=True)]
+    called = [(e, c) for e, c in zip(entries, captions, strict=True) if c.called]
+    head = network.get_arrays()
+    for done, (entry, caption) in enumerate(called, start=1):
+        image = as_channels(dataset.image(entry)[np.newaxis])  # (1, rows, columns, 3)
+        convolution, _ = network.explain(image)
+        _draw(dataset, entry, caption, grad_cam(convolution, head)[0], folder)
+        progress(done, len(called))
     write_gallery(
         folder,
-        [CaseFile(e.study_uid, c) for e, c in zip(entries, captions, strict=True)],
+        cases,
         result=result,
         performance_png=draw_performance(
             trace_roc(margins, labels), result, synthetic=dataset.synthetic
         ),
         title=f"External evaluation: {settings.name}",
-        remarks=NO_REMARKS,
+        remarks=[RANDOM_BACKBONE] if settings.backbone.startswith("random:") else [],
     )
-    return Judgement(result, len(positives))
+    return Judgement(result, len(called))
+
+
+def _empty(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(mode=0o700, parents=True)
 
 
 def _captions(
@@ -113,13 +126,10 @@ def _draw(
     dataset: Dataset,
     entry: Entry,
     caption: OverlayCaption,
-    network: Network,
-    arrays: NamedArrays,
+    heat: Maps,
     folder: Path,
 ) -> None:
-    maps, _ = network.explain(as_channels(dataset.image(entry)[np.newaxis]))
-    geometry = dataset.record(entry).geometry
-    anterior_map, posterior_map = geometry.to_native(grad_cam(maps, arrays)[0])
+    anterior_map, posterior_map = dataset.record(entry).geometry.to_native(heat)
     scan = dataset.read(entry)
     anterior_mask, posterior_mask = _masks(dataset, entry)
     draw_overlay(
