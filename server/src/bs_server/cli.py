@@ -183,7 +183,7 @@ def release(
 def demo(
     folder: Annotated[Path, typer.Option(help="Where everything of the demo goes.")] = Path("demo"),
     rounds: Annotated[int, typer.Option(help="Rounds of training.", min=1)] = 10,
-    seed: Annotated[int, typer.Option(help="Seed of phantoms and study.", min=0)] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of phantoms and study.", min=0)] = 2,
 ) -> None:
     """Run the whole study on this machine: synthetic scans, four processes, TLS on loopback."""
     with _explained():

@@ -10,7 +10,6 @@ from typing import Protocol
 
 from flwr.app import Message, RecordDict
 
-from bs_common.contract import MessageType
 from bs_common.errors import ContractError
 from bs_common.messages import Reply, Request, read_reply, write_request
 from bs_common.settings import StudySettings
@@ -127,10 +126,3 @@ def known_reason(text: str | None) -> str:
     if text is not None and len(text) <= 32 and text.replace("_", "").isalnum() and text.isascii():
         return text
     return "unreadable_reason"
-
-
-def expect(answer: Answer, message_type: MessageType) -> Reply:
-    """Give the reply, or raise ContractError with the site's reason."""
-    if isinstance(answer, NoAnswer):
-        raise ContractError(answer.reason, f"no usable answer to {message_type}: {answer.reason}")
-    return answer

@@ -57,7 +57,8 @@ def summarise_external(site: str, reply: Reply, threshold: float) -> ExternalSum
     hidden = dict.fromkeys(_summary_names(reply.hidden), SMALL_CELL)
     cells = {name: _count(reply, name) for name in CONFUSION_CELLS}
     rates = _rates(cells)
-    hidden |= {f"rates.{name}": SMALL_CELL for name, rate in rates.items() if rate.value is None}
+    if None in cells.values():
+        hidden |= {f"rates.{name}": SMALL_CELL for name in rates}
     return ExternalSummary(
         site=site,
         round=reply.round_number,
@@ -74,10 +75,10 @@ def summarise_external(site: str, reply: Reply, threshold: float) -> ExternalSum
 
 
 def _summary_names(hidden: tuple[str, ...]) -> list[str]:
-    """Translate names on the wire to those of the summary."""
+    """Translate names on the wire to those of the summary, which has no overlays."""
     names = {"auc-low": "auc_ci", "auc-high": "auc_ci"}
     names |= {"roc.metastasis": "roc", "roc.no_metastasis": "roc"}
-    return sorted({names.get(name, name) for name in hidden})
+    return sorted({names.get(name, name) for name in hidden if name != "overlays"})
 
 
 def _rates(cells: dict[str, int | None]) -> dict[str, Rate]:

@@ -44,7 +44,12 @@ class Register(BaseModel):
         return tuple(sorted(name for name, site in self.sites.items() if site.role == role))
 
     def enrolled(self) -> dict[str, ec.EllipticCurvePublicKey]:
-        """Public key of every site, all of which must be enrolled."""
+        """Public key of every site, all of which must be enrolled, one at least to train."""
+        if not self.names("train"):
+            raise ConfigError(
+                "No site is invited to train.",
+                remedy="bs-server invite SITE --role train",
+            )
         waiting = sorted(name for name, site in self.sites.items() if site.public_key is None)
         if waiting:
             raise ConfigError(

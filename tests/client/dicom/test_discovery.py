@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pytest
 from pydicom import Dataset
 
 from bs_client.dicom import find_studies
@@ -88,3 +90,33 @@ def test_several_folders_and_progress(
 
     assert [len(study.files) for study in index.studies] == [2]
     assert told == [(1, 2), (2, 2)]
+
+
+def test_a_path_that_cannot_be_entered_gets_a_verdict(tmp_path: Path) -> None:
+    absent, too_long = tmp_path / "absent", tmp_path / ("x" * 5000)
+
+    index = find_studies([absent, too_long])
+
+    assert [(one.file, one.verdict) for one in index.verdicts] == [
+        (absent, "E_NOT_DICOM"),
+        (too_long, "E_NOT_DICOM"),
+    ]
+
+
+def test_a_folder_that_may_not_be_read_is_not_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir()
+    scandir = os.scandir
+
+    def refusing(path: str) -> Iterator[os.DirEntry[str]]:
+        if Path(path) == closed:
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)  # a test may run as root, who may read all
+
+    index = find_studies(tmp_path)
+
+    assert [(one.file, one.verdict) for one in index.verdicts] == [(closed, "E_NOT_DICOM")]

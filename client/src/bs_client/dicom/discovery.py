@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,30 +51,49 @@ def find_studies(folder: Path | Sequence[Path], *, progress: Progress | None = N
     No file is an error: what is no nuclear medicine object gets its `E_...` verdict. An object
     without a Study Instance UID is a study of its own, since nothing says which it belongs to.
     """
-    roots = [folder] if isinstance(folder, Path) else list(folder)
-    files = list(dict.fromkeys(file for root in roots for file in _walk(root)))
-    studies: dict[str | Path, StudyFiles] = {}
-    verdicts: list[FileVerdict] = []
+    files = list_files(folder)
+    classified: list[StudyFiles | FileVerdict] = []
     for done, file in enumerate(files, start=1):
-        try:
-            with quiet_pydicom():
-                found = _classify(file)
-        except ScanRefused as refusal:
-            verdicts.append(FileVerdict(file, refusal.refusal, reason=str(refusal)))
-        else:
-            _join(studies, found)
+        classified.append(classify_file(file))
         if progress is not None:
             progress(done, len(files))
-    return StudyIndex(tuple(studies.values()), tuple(verdicts))
+    return group_by_study(classified)
 
 
-def _classify(file: Path) -> StudyFiles:
+def list_files(folder: Path | Sequence[Path]) -> tuple[Path, ...]:
+    """Give every file under the folders once; a path that cannot be entered is itself a file."""
+    roots = [folder] if isinstance(folder, Path) else list(folder)
+    return tuple(dict.fromkeys(file for root in roots for file in _walk(root)))
+
+
+def classify_file(file: Path) -> StudyFiles | FileVerdict:
+    """Give a nuclear medicine object as a study of one file, anything else its verdict."""
+    try:
+        with quiet_pydicom():
+            return _as_study(file)
+    except ScanRefused as refusal:
+        return FileVerdict(file, refusal.refusal, reason=str(refusal))
+
+
+def _as_study(file: Path) -> StudyFiles:
     """Give a file as a study of one; raises ScanRefused if it is no nuclear medicine object."""
     opened = open_dataset(file, with_pixels=False)
     dataset = opened.dataset
     if modality(dataset) != "NM":
         admit(header_of(file, opened))
     return StudyFiles(text(dataset, "StudyInstanceUID"), text(dataset, "PatientID"), (file,))
+
+
+def group_by_study(classified: Iterable[StudyFiles | FileVerdict]) -> StudyIndex:
+    """Join the objects of each study, in the order given."""
+    studies: dict[str | Path, StudyFiles] = {}
+    verdicts: list[FileVerdict] = []
+    for found in classified:
+        if isinstance(found, FileVerdict):
+            verdicts.append(found)
+        else:
+            _join(studies, found)
+    return StudyIndex(tuple(studies.values()), tuple(verdicts))
 
 
 def _join(studies: dict[str | Path, StudyFiles], found: StudyFiles) -> None:
@@ -88,15 +107,27 @@ def _join(studies: dict[str | Path, StudyFiles], found: StudyFiles) -> None:
 
 
 def _walk(root: Path) -> Iterator[Path]:
-    if not root.is_dir():
+    if _identity(root) is None or not root.is_dir():
         yield root
         return
     seen: set[tuple[int, int]] = set()
-    for place, folders, names in os.walk(root, followlinks=True):
-        status = Path(place).stat()
-        if (status.st_dev, status.st_ino) in seen:  # a link back into the tree
+    closed: list[Path] = []  # folders that this user may not read; passed on, not passed over
+    for place, folders, names in os.walk(
+        root, followlinks=True, onerror=lambda error: closed.append(Path(str(error.filename)))
+    ):
+        identity = _identity(Path(place))
+        if identity is None or identity in seen:  # just removed, or a link back into the tree
             folders.clear()
             continue
-        seen.add((status.st_dev, status.st_ino))
+        seen.add(identity)
         folders.sort()
         yield from (Path(place) / name for name in sorted(names))
+    yield from closed
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -91,25 +90,32 @@ class Trainer:
         self._network.set_arrays(arrays)
         self._start_afresh()
         targets = np.eye(len(CLASSES), dtype=np.float32)[labels.astype(np.int64)]  # (N, 2)
-        branch, steps, result = self._network.branch, 0, {"loss": math.nan, "accuracy": math.nan}
-        for epoch in self._epochs(epoch_of):
-            branch.reset_metrics()
-            for indices, flips in epoch:
-                result = branch.train_on_batch(
-                    activations_of(indices, flips), targets[indices], return_dict=True
-                )
-                steps += 1
-                _require_finite(np.asarray(result["loss"]))
+        steps = 0
+        for epoch in self._epochs(epoch_of):  # one at least
+            figures = [
+                self._step(activations_of(indices, flips), targets[indices])
+                for indices, flips in epoch
+            ]
+            sizes = [indices.size for indices, _ in epoch]
+            steps += len(epoch)
         trained = self._network.get_arrays()
         # The loss is taken before its step, so the last step shows in the weights alone.
         _require_finite(*trained.values())
+        loss, accuracy = np.average(figures, axis=0, weights=sizes)
         return TrainOutcome(
             arrays=trained,
             num_examples=2 * int(labels.sum()),
-            loss=float(result["loss"]),
-            accuracy=float(result["accuracy"]),
+            loss=float(loss),
+            accuracy=float(accuracy),
             steps=steps,
         )
+
+    def _step(self, activations: Activations, targets: NDArray[np.float32]) -> tuple[float, float]:
+        """Take one step and give the batch's mean loss and accuracy before it."""
+        # Keras forgets its metrics at every call: these are of this batch alone.
+        result = self._network.branch.train_on_batch(activations, targets, return_dict=True)
+        _require_finite(np.asarray(result["loss"]))
+        return result["loss"], result["accuracy"]
 
     def _start_afresh(self) -> None:
         """Forget the momenta and the step count of earlier rounds."""
