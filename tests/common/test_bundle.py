@@ -12,12 +12,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load, save
-from support.released import SETTINGS, drawn_head, make_model
 
 from bs_common.bundle import MANIFEST, SIGNATURE, WEIGHTS, pack_bundle, read_bundle
 from bs_common.errors import TrustError
 from bs_common.released_model import Manifest, ReleasedModel
 from bs_common.signing import sign
+from support.released import SETTINGS, drawn_head, make_model
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 ARRAYS = drawn_head()

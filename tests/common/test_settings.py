@@ -98,7 +98,7 @@ def test_settings_cannot_be_changed_after_they_were_agreed_to() -> None:
     settings = StudySettings(name="bone-scan")
 
     with pytest.raises(ValidationError):
-        settings.rounds = 7  # type: ignore[misc]
+        settings.rounds = 7
 
 
 def test_the_defaults_are_the_papers() -> None:

@@ -24,7 +24,7 @@ FINITE = st.floats(width=32, allow_nan=False, allow_infinity=False)
 
 def arrays() -> NamedArrays:
     return {
-        "a/kernel": np.arange(6, dtype=np.float32).reshape(3, 2) / 7,
+        "a/kernel": np.arange(6, dtype=np.float32).reshape(3, 2) / np.float32(7),
         "a/bias": np.array([-0.0, 3e-45], np.float32),  # a negative zero, a denormal
     }
 

@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.study_maker import MadeStudy, make_study
 
 from bs_client.federation.audit import read_entries
 from bs_common.settings import Role, StudySettings
+from support.study_maker import MadeStudy, make_study
 
 pytestmark = pytest.mark.integration
 

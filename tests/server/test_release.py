@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from support.fake_site import TIME, FakeLink, FakeWork, fake_app
 from typer.testing import CliRunner
 
 from bs_common.bundle import ModelBundle, read_bundle
@@ -26,6 +25,7 @@ from bs_server.register import Register, RegisteredSite, invite
 from bs_server.release import release_model
 from bs_server.study import Study, run_study
 from bs_server.summary import Summary, read_summary, write_summary
+from support.fake_site import TIME, FakeLink, FakeWork, fake_app
 
 SETTINGS = StudySettings(name="test", seed=3, backbone="random:1", trainable="head", rounds=2)
 ROLES: dict[str, Role] = {"aachen": "train", "namur": "evaluate"}

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from flwr.app import Error, Message
-from support.fake_site import TIME, FakeLink, FakeWork, fake_app
 
 from bs_common.architecture import initial_head
 from bs_common.contract import MessageType
@@ -18,6 +17,7 @@ from bs_server.config import Deadlines, ServerSettings, StudyFile, StudyFolder
 from bs_server.register import Register, RegisteredSite
 from bs_server.study import Study, run_study
 from bs_server.summary import Summary
+from support.fake_site import TIME, FakeLink, FakeWork, fake_app
 
 SETTINGS = StudySettings(name="test", seed=3, backbone="random:1", trainable="head", rounds=3)
 ROLES: dict[str, Role] = {"aachen": "train", "aalborg": "train", "namur": "evaluate"}

@@ -18,7 +18,7 @@ from bs_client.federation.audit import AuditLog
 from bs_client.federation.gate import Gate
 from bs_common.architecture import backbone_shapes
 from bs_common.contract import COHORT_CELLS, MessageType, reply_shapes
-from bs_common.messages import Reply, Request
+from bs_common.messages import Metric, Reply, Request
 from bs_common.metrics import histogram
 from bs_common.settings import Role, StudySettings
 from bs_common.weights import digest
@@ -76,7 +76,7 @@ class FakeWork:
     def external(self, request: Request) -> Reply:
         self.seen.append(request)
         counts = histogram(*self._scores(request))
-        metrics = {"tp": 7, "fn": 1, "tn": 6, "fp": 2, "overlays": 9}
+        metrics: dict[str, Metric] = {"tp": 7, "fn": 1, "tn": 6, "fp": 2, "overlays": 9}
         metrics |= {"auc": 0.9, "auc-low": 0.8, "auc-high": 0.99}
         metrics |= {"roc.no_metastasis": counts[0].tolist(), "roc.metastasis": counts[1].tolist()}
         texts = {"weights-sha256": digest(request.arrays)}

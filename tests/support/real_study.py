@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bs_client.config import DataSettings
 from bs_client.phantom.cohort import CohortCounts, write_cohort
-from bs_client.phantom.site_style import STYLES
+from bs_client.phantom.site_style import STYLES, SiteName
 from bs_common.settings import Role, StudySettings
 from bs_server.processes import Processes
 from support.study_maker import MadeStudy, make_study
@@ -27,7 +27,7 @@ HEAD = StudySettings(
     learning_rate=1e-3,
 )
 PROGRAMS = Path(sys.executable).parent
-COHORTS: Mapping[str, CohortCounts] = {
+COHORTS: Mapping[SiteName, CohortCounts] = {
     "aachen": CohortCounts(
         train_positive=6, train_negative=8, validation_positive=3, validation_negative=3
     ),
@@ -52,10 +52,10 @@ class HeadStudy:
 
 
 def make_cohorts(
-    root: Path, counts: Mapping[str, CohortCounts] = COHORTS
+    root: Path, counts: Mapping[SiteName, CohortCounts] = COHORTS
 ) -> dict[str, DataSettings]:
     """Write the synthetic scans of sites named after a style; the same each time."""
-    data = {}
+    data: dict[str, DataSettings] = {}
     for name, count in counts.items():
         folder = root / name
         labels = write_cohort(

@@ -19,6 +19,8 @@ from bs_client.dicom.settings import IngestSettings
 from bs_common.errors import DataError
 from bs_common.settings import Role, StudySettings
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = StudySettings(name="small", seed=4, view_height=64, view_width=32)
 INGEST = IngestSettings()
 

@@ -4,6 +4,7 @@ import io
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import highdicom
 import pytest
@@ -87,7 +88,7 @@ def test_the_call_is_made_at_or_above_the_threshold(
 def test_another_library_reads_the_same_measurement(scan: Dataset) -> None:
     made = make_structured_report(RESULT, [SourceImage(scan, (1, 2))], instance=INSTANCE)
 
-    report = highdicom.sr.srread(io.BytesIO(encode(made)))
+    report: Any = highdicom.sr.srread(io.BytesIO(encode(made)))
 
     (group,) = report.content.get_image_measurement_groups()
     (measurement,) = group.get_measurements()

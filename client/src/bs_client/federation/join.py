@@ -26,10 +26,13 @@ def join_study(
 ) -> Joined:
     """Make this site's folder for a study; safe to repeat, the key then stays the same.
 
-    Raises ConfigError if the invitation, the scans or the labels cannot be read.
+    Raises ConfigError if the invitation, the scans or the labels cannot be read, or if the folder
+    has a `site.toml` already that holds another data folder, labels file or policy.
     """
     invitation = read_document(invitation_file, Invitation)
     _check_data(data)
+    if folder.site_file.exists():
+        _check_same(folder, data, policy)
     folder.path.mkdir(mode=0o700, parents=True, exist_ok=True)
     key = read_private_key(folder.key) if folder.key.exists() else make_private_key(folder.key)
     write_document(folder.invitation, invitation)
@@ -46,6 +49,15 @@ def join_study(
         ),
     )
     return Joined(invitation, enrolment, fingerprint(key.public_key()))
+
+
+def _check_same(folder: SiteFolder, data: DataSettings, policy: Policy) -> None:
+    held = folder.read()
+    if (held.data, held.policy) != (data, policy):
+        raise ConfigError(
+            f"{folder.site_file} holds other data or another min_cell than are given now.",
+            remedy="Edit that file, or join with what it holds: --data, --labels, --min-cell.",
+        )
 
 
 def _check_data(data: DataSettings) -> None:

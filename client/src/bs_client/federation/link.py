@@ -61,6 +61,7 @@ _PULL_TIMEOUT_S = 600.0
 # Polling: quick while a round is likely, slower the longer nothing was asked.
 _POLL_MIN_S, _POLL_MAX_S, _POLL_QUICK_FOR_S, _POLL_GROWTH = 0.04, 1.0, 10.0, 1.2
 _RETRY_MIN_S, _RETRY_MAX_S = 0.5, 60.0
+_NOT_ACCEPTED = (401, 412)  # a signature that does not fit; a key that Flower does not know
 
 Handler = Callable[[Message], Message]
 
@@ -224,7 +225,7 @@ def _without_content(message: Message) -> Message:
 
 def _explained(error: httpx.HTTPError) -> Exception:
     """Tell failures that waiting cannot mend (trust) from those that it can (network)."""
-    if isinstance(error, httpx.HTTPStatusError) and error.response.status_code == 401:
+    if isinstance(error, httpx.HTTPStatusError) and error.response.status_code in _NOT_ACCEPTED:
         return ConnectionLost(
             "the coordinator does not accept this site's key",
             remedy="Ask the coordinator to enrol this site, and compare both clocks: more than "
@@ -245,5 +246,5 @@ def _why(error: BaseException) -> str:
     if isinstance(error, httpx.HTTPStatusError):
         return f"HTTP status {error.response.status_code}"
     if isinstance(error, ConnectionLost):
-        return str(error)
+        return f"{error}. {error.remedy}" if error.remedy else str(error)
     return type(error).__name__

@@ -1,0 +1,202 @@
+"""Hiding small counts, and every other from which they could be had."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from bs_client.federation.small_cells import hide_small_cells, merge_small_bins
+from bs_common.contract import COHORT_CELLS, HISTOGRAM_BINS, MessageType
+from bs_common.errors import EgressRefused
+from bs_common.messages import Metric, Reply
+from bs_common.metrics import Histogram, pooled_auc
+
+
+def describe(**changes: Metric) -> Reply:
+    metrics: dict[str, Metric] = {**dict.fromkeys(COHORT_CELLS, 20), "synthetic": 1, "min-cell": 5}
+    named = {name.replace("__", "."): value for name, value in changes.items()}
+    return Reply(MessageType.DESCRIBE, 0, {}, metrics | named)
+
+
+def external(**changes: Metric) -> Reply:
+    metrics: dict[str, Metric] = {"tp": 30, "fn": 10, "tn": 50, "fp": 9, "overlays": 39}
+    metrics |= {"auc": 0.9, "auc-low": 0.8, "auc-high": 0.95}
+    metrics |= {"roc.metastasis": [10, 30], "roc.no_metastasis": [50, 9]}
+    named = {name.replace("__", "."): value for name, value in changes.items()}
+    return Reply(MessageType.EXTERNAL, 3, {}, metrics | named)
+
+
+def validation(metastasis: list[int], no_metastasis: list[int], examples: int) -> Reply:
+    def padded(counts: list[int]) -> list[int]:
+        return counts + [0] * (HISTOGRAM_BINS - len(counts))
+
+    metrics: dict[str, Metric] = {"num-examples": examples, "loss": 0.5}
+    metrics |= {"histogram.metastasis": padded(metastasis)}
+    metrics |= {"histogram.no_metastasis": padded(no_metastasis)}
+    return Reply(MessageType.EVALUATE, 1, {}, metrics)
+
+
+CONFUSION = {"tp", "fn", "tn", "fp", "overlays"}
+CURVE = {"roc.metastasis", "roc.no_metastasis", "auc", "auc-low", "auc-high"}
+HISTOGRAMS = {"histogram.metastasis", "histogram.no_metastasis"}
+
+
+def hidden(reply: Reply, min_cell: int = 5) -> set[str]:
+    """Names hidden, after checking that they are gone and that all else stays."""
+    safe = hide_small_cells(reply, min_cell)
+
+    assert set(safe.metrics) == set(reply.metrics) - set(safe.hidden)
+    assert all(safe.metrics[name] == reply.metrics[name] for name in safe.metrics)
+    assert safe.hidden == tuple(sorted(safe.hidden))
+    return set(safe.hidden)
+
+
+@pytest.mark.parametrize("reply", [describe(), external(), validation([6, 7], [8], 21)])
+def test_nothing_is_hidden_where_every_count_is_large_enough(reply: Reply) -> None:
+    assert hidden(reply) == set()
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_a_small_class_hides_the_other_class_of_its_split(count: int) -> None:
+    names = {"train.metastasis", "train.no_metastasis"}
+
+    assert hidden(describe(train__metastasis=count)) == names
+    assert hidden(describe(train__no_metastasis=count)) == names
+
+
+def test_a_count_of_the_smallest_size_and_a_count_of_nobody_are_shown() -> None:
+    assert hidden(describe(train__metastasis=5, validation__metastasis=0)) == set()
+
+
+def test_a_small_number_of_refused_scans_is_hidden_alone() -> None:
+    reply = describe(refused__E_VIEW=3, refused__E_FRAMES=30)
+
+    assert hidden(reply) == {"refused.E_VIEW"}
+
+
+@pytest.mark.parametrize("cell", ["tp", "fn", "tn", "fp"])
+def test_one_small_cell_of_the_table_hides_all_of_it_with_the_positive_calls(cell: str) -> None:
+    # The totals of the rows are in the description: any one left would give another away.
+    assert hidden(external(**{cell: 2})) == CONFUSION
+
+
+def test_a_small_cell_of_the_curve_hides_both_classes_and_the_area() -> None:
+    assert hidden(external(roc__metastasis=[3])) == CURVE
+
+
+def test_one_small_bin_hides_both_histograms_and_keeps_the_loss() -> None:
+    safe = hide_small_cells(validation([6, 4], [30], 40), 5)
+
+    assert set(safe.hidden) == HISTOGRAMS
+    assert set(safe.metrics) == {"num-examples", "loss"}
+
+
+def test_with_a_smallest_count_of_one_nothing_is_ever_hidden() -> None:
+    assert hidden(describe(train__metastasis=1, refused__E_VIEW=1), 1) == set()
+    assert hidden(external(tp=1, roc__metastasis=[1]), 1) == set()
+
+
+def test_what_a_site_has_hidden_already_stays_named() -> None:
+    reply = describe()
+    metrics = {
+        name: value for name, value in reply.metrics.items() if name != "external.metastasis"
+    }
+
+    safe = hide_small_cells(
+        Reply(reply.message_type, 0, {}, metrics, {}, ("external.metastasis",)), 5
+    )
+
+    assert safe.hidden == ("external.metastasis",)
+
+
+def test_a_validation_of_too_few_scans_does_not_leave() -> None:
+    with pytest.raises(EgressRefused) as refused:
+        hide_small_cells(validation([2], [2], 4), 5)
+    assert refused.value.reason == "small_cell"
+    assert hide_small_cells(validation([5], [0], 5), 5).metrics["num-examples"] == 5
+
+
+@pytest.mark.parametrize(("examples", "leaves"), [(8, False), (10, True)])
+def test_a_training_leaves_only_if_its_positives_may_be_counted(
+    examples: int, leaves: bool
+) -> None:
+    # Twice the positives are shown in an epoch, so that 8 examples would tell of 4 patients.
+    metrics: dict[str, Metric] = {"num-examples": examples, "loss": 0.5, "accuracy": 0.5}
+    reply = Reply(MessageType.TRAIN, 1, {}, metrics)
+
+    if leaves:
+        assert hide_small_cells(reply, 5).metrics == metrics
+    else:
+        with pytest.raises(EgressRefused):
+            hide_small_cells(reply, 5)
+
+
+COUNTS = arrays(np.int64, st.tuples(st.just(2), st.integers(1, 12)), elements=st.integers(0, 9))
+
+
+def is_safe(counts: Histogram, min_cell: int) -> bool:
+    return bool(((counts == 0) | (counts >= min_cell)).all())
+
+
+@given(COUNTS, st.integers(1, 12))
+def test_merging_keeps_every_scan(counts: Histogram, min_cell: int) -> None:
+    merged = merge_small_bins(counts, min_cell)
+
+    assert merged.sum(axis=1).tolist() == counts.sum(axis=1).tolist()
+    assert merged.shape[0] == 2
+    assert 1 <= merged.shape[1] <= counts.shape[1]
+
+
+@given(COUNTS, st.integers(1, 12))
+def test_merging_leaves_no_small_cell_wherever_that_is_possible(
+    counts: Histogram, min_cell: int
+) -> None:
+    merged = merge_small_bins(counts, min_cell)
+
+    # Merging everything is the most that can be done.
+    possible = is_safe(counts.sum(axis=1), min_cell)
+    assert is_safe(merged, min_cell) is possible
+    if not possible:
+        assert merged.shape[1] == 1
+
+
+@given(COUNTS, st.integers(1, 12))
+def test_merged_bins_are_neighbours(counts: Histogram, min_cell: int) -> None:
+    edges = np.cumsum(merge_small_bins(counts, min_cell), axis=1)
+    fine = np.cumsum(counts, axis=1)
+
+    assert all(column.tolist() in fine.T.tolist() for column in edges.T)
+
+
+@given(COUNTS)
+def test_without_a_smallest_count_the_area_stays_the_same(counts: Histogram) -> None:
+    if not counts.sum(axis=1).all():
+        counts[:, 0] += 1
+
+    assert pooled_auc(merge_small_bins(counts, 1)) == pooled_auc(counts)
+
+
+@given(COUNTS, st.integers(1, 12))
+def test_the_area_after_merging_lies_around_the_one_before(
+    counts: Histogram, min_cell: int
+) -> None:
+    if not counts.sum(axis=1).all():
+        counts[:, 0] += 1
+
+    fine, coarse = pooled_auc(counts), pooled_auc(merge_small_bins(counts, min_cell))
+
+    assert abs(fine.auc - coarse.auc) <= coarse.bound - fine.bound + 1e-12
+
+
+def test_a_case_worked_by_hand() -> None:
+    counts = np.array([[3, 2, 9, 0, 1], [0, 0, 6, 5, 0]])
+
+    # 3 + 2 close the first bin; 9 and 6 stand alone; 0 and 5 too; the 1 is left and joins back.
+    assert merge_small_bins(counts, 5).tolist() == [[5, 10], [0, 11]]
+
+
+def test_without_scans_one_empty_bin_is_left() -> None:
+    assert merge_small_bins(np.zeros((2, 7), np.int64), 5).tolist() == [[0], [0]]

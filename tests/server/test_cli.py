@@ -1,0 +1,247 @@
+"""The coordinator's commands, without a network."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from cryptography.hazmat.primitives.asymmetric import ec
+from typer.testing import CliRunner
+
+from bs_common.joining import Enrolment, Invitation, read_document, write_document
+from bs_common.keys import fingerprint, public_pem
+from bs_server.cli import app
+from bs_server.config import StudyFolder
+
+
+def call(*words: str | Path) -> Result:
+    result = CliRunner().invoke(app, [str(word) for word in words])
+    # Anything but an intended end is a traceback on the coordinator's screen.
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> StudyFolder:
+    folder = StudyFolder(tmp_path / "a [study]")
+    result = call("init", folder.path, "--host", "coordinator.example.org", "--name", "bones")
+    assert result.exit_code == 0
+    return folder
+
+
+def enrolment(study: StudyFolder, site: str) -> tuple[Path, ec.EllipticCurvePublicKey]:
+    key = ec.generate_private_key(ec.SECP256R1()).public_key()
+    settings = study.read().study
+    path = study.path / f"{site}.enrol"
+    write_document(
+        path,
+        Enrolment(
+            site=site,
+            study=settings.name,
+            settings_sha256=settings.digest(),
+            public_key=public_pem(key),
+        ),
+    )
+    return path, key
+
+
+def test_init_makes_a_study_and_tells_the_next_step(tmp_path: Path) -> None:
+    result = call("init", tmp_path / "study", "--host", "10.0.0.1", "--port", "443")
+
+    assert result.exit_code == 0
+    assert "bs-server invite SITE" in result.output
+    server = StudyFolder(tmp_path / "study").read().server
+    assert (server.address, server.port) == ("10.0.0.1:443", 443)
+    assert (tmp_path / "study").stat().st_mode & 0o077 == 0
+
+
+def test_init_run_twice_changes_nothing(study: StudyFolder) -> None:
+    before = {p: p.read_bytes() for p in study.path.rglob("*") if p.is_file()}
+
+    result = call("init", study.path, "--host", "other.example.org")
+
+    assert result.exit_code == 0
+    assert "nothing was changed" in result.output
+    assert {p: p.read_bytes() for p in study.path.rglob("*") if p.is_file()} == before
+
+
+def test_two_studies_do_not_share_their_seed(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        call("init", tmp_path / name, "--host", "a")
+
+    seeds = {StudyFolder(tmp_path / name).read().study.seed for name in ("one", "two")}
+    assert len(seeds) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [
+        (("--host", "a", "--name", "My Study"), "name"),
+        (("--host", "https://a"), "address"),
+        (("--host", "a", "--port", "70000"), "port"),
+    ],
+)
+def test_init_explains_a_wrong_option_and_makes_nothing(
+    tmp_path: Path, options: tuple[str, ...], field: str
+) -> None:
+    result = call("init", tmp_path / "study", *options)
+
+    assert result.exit_code == 1
+    assert f"Error: {field}:" in result.stderr
+    assert not (tmp_path / "study").exists()
+
+
+def test_invite_writes_the_file_and_tells_what_to_do_with_it(study: StudyFolder) -> None:
+    result = call("invite", "aachen", "--role", "train", "--study", study.path)
+
+    path = study.invitations / "aachen.invite"
+    assert result.exit_code == 0
+    assert f"Send {path} to aachen." in result.output  # in one line, brackets and all
+    assert "bs-client join aachen.invite" in result.output
+    assert read_document(path, Invitation).address == "coordinator.example.org:8443"
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (("aachen", "--role", "boss"), 2, "--role"),
+        (("Aachen", "--role", "train"), 1, "Error: site:"),
+        (("../aachen", "--role", "train"), 1, "Error: site:"),
+    ],
+)
+def test_invite_explains_a_wrong_role_or_name(
+    study: StudyFolder, words: tuple[str, ...], status: int, said: str
+) -> None:
+    result = call("invite", *words, "--study", study.path)
+
+    assert result.exit_code == status
+    assert said in result.stderr
+    assert not study.register.exists()
+
+
+def test_invite_in_another_role_is_refused(study: StudyFolder) -> None:
+    call("invite", "aachen", "--role", "train", "--study", study.path)
+
+    result = call("invite", "aachen", "--role", "evaluate", "--study", study.path)
+
+    assert result.exit_code == 1
+    assert "already invited" in result.stderr
+
+
+def test_a_folder_without_a_study_is_explained_with_its_remedy(tmp_path: Path) -> None:
+    for words in (("invite", "aachen", "--role", "train", "--study"), ("run",)):
+        result = call(*words, tmp_path)
+
+        assert result.exit_code == 1
+        assert "holds no study.toml" in result.stderr
+        assert "What to do: Make a study with: bs-server init" in result.stderr
+
+
+def test_enrol_shows_the_fingerprint_to_compare(study: StudyFolder) -> None:
+    call("invite", "aachen", "--role", "train", "--study", study.path)
+    path, key = enrolment(study, "aachen")
+
+    result = call("enrol", path, "--study", study.path)
+
+    assert result.exit_code == 0
+    assert f"aachen is enrolled with key {fingerprint(key)}." in result.output
+    assert "by telephone" in result.output
+
+
+def test_enrol_of_a_stranger_is_explained(study: StudyFolder) -> None:
+    path, _ = enrolment(study, "stranger")
+
+    result = call("enrol", path, "--study", study.path)
+
+    assert result.exit_code == 1
+    assert "stranger was not invited" in result.stderr
+    assert "What to do: bs-server invite stranger" in result.stderr
+
+
+def test_enrol_of_an_absent_file_is_explained(study: StudyFolder) -> None:
+    result = call("enrol", study.path / "absent.enrol", "--study", study.path)
+
+    assert result.exit_code == 1
+    assert "absent.enrol: cannot be read" in result.stderr
+
+
+def test_run_does_not_begin_without_every_site(study: StudyFolder) -> None:
+    nobody = call("run", study.path)
+    call("invite", "aachen", "--role", "train", "--study", study.path)
+    invited = call("run", study.path, "--json")
+
+    assert (nobody.exit_code, invited.exit_code) == (1, 1)
+    assert "No site is invited to train" in nobody.stderr
+    assert "Not enrolled yet: aachen" in invited.stderr
+
+
+def test_run_explains_every_fault_of_the_study_file(study: StudyFolder) -> None:
+    text = study.study_file.read_text()
+    study.study_file.write_text(
+        text.replace("[study]", "[study]\ncolour = 1", 1).replace("rounds = 6", "rounds = 0")
+    )
+
+    result = call("run", study.path)
+
+    assert result.exit_code == 1
+    assert "study.colour: Extra inputs are not permitted" in result.stderr
+    assert "study.rounds:" in result.stderr
+
+
+def test_report_before_the_study_ended_is_explained(study: StudyFolder) -> None:
+    result = call("report", study.path)
+
+    assert result.exit_code == 1
+    assert "summary.json: cannot be read" in result.stderr
+    assert "What to do: bs-server run" in result.stderr
+
+
+def test_report_writes_the_page_again_from_the_summary(study: StudyFolder) -> None:
+    study.summary.write_text(json.dumps(finished(study)))
+
+    result = call("report", study.path)
+
+    assert result.exit_code == 0, result.stderr
+    assert f"Report: {study.report}" in result.output
+    page = study.report.read_text()
+    study.report.unlink()
+    call("report", study.path)
+    assert study.report.read_text() == page
+
+
+def finished(study: StudyFolder) -> dict[str, object]:
+    """A study that was stopped before its first round."""
+    settings = study.read().study
+    return {
+        "study": settings.name,
+        "settings": settings.model_dump(),
+        "settings_sha256": settings.digest(),
+        "synthetic": True,
+        "started": "2026-01-02T03:04:05Z",
+        "finished": "2026-01-02T03:04:06Z",
+        "differences": [],
+        "sites": [],
+        "rounds": [],
+        "best_round": None,
+        "chosen_by": "pooled_auc",
+        "external": None,
+        "versions": {},
+        "weights_sha256": None,
+    }
+
+
+def test_demo_leaves_a_folder_alone_that_is_not_its_own(tmp_path: Path) -> None:
+    (tmp_path / "thesis.odt").write_text("years of work")
+
+    result = call("demo", "--folder", tmp_path)
+
+    assert result.exit_code == 1
+    assert "was not made by the demo" in result.stderr
+
+
+def test_every_command_says_in_one_sentence_what_it_does() -> None:
+    for command in app.registered_commands:
+        text = (command.callback.__doc__ or "") if command.callback else ""
+        assert text.strip().splitlines()[0].endswith(".")

@@ -1,0 +1,158 @@
+"""Asking several sites within a deadline, and reading only answers that fit the question."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from flwr.app import Error, Message, RecordDict
+
+from bs_common.architecture import initial_head
+from bs_common.contract import MessageType
+from bs_common.messages import Reply, Request
+from bs_common.settings import StudySettings
+from bs_server.exchange import Answer, Exchange, NoAnswer, known_reason
+from support.fake_site import FakeLink, FakeWork, fake_app
+
+SETTINGS = StudySettings(name="test", backbone="random:1", trainable="head", rounds=3)
+SITES = ("aachen", "aalborg")
+DESCRIBE = Request(MessageType.DESCRIBE, 0)
+TRAIN = Request(MessageType.TRAIN, 2, initial_head(0))
+
+
+def make_link(folder: Path) -> FakeLink:
+    return FakeLink({name: fake_app(FakeWork(name, SETTINGS), "train", folder) for name in SITES})
+
+
+def ask(link: FakeLink, request: Request, *, deadline_s: float = 0.1) -> dict[str, Answer]:
+    return Exchange(link, SETTINGS, deadline_s=deadline_s).ask(request, SITES)
+
+
+def test_every_site_answers_in_the_order_of_the_sites(tmp_path: Path) -> None:
+    answers = ask(make_link(tmp_path), DESCRIBE, deadline_s=5)
+
+    assert list(answers) == list(SITES)
+    assert all(isinstance(answer, Reply) for answer in answers.values())
+
+
+def test_each_answer_is_told_once_as_it_comes(tmp_path: Path) -> None:
+    told: list[tuple[str, Answer]] = []
+    exchange = Exchange(make_link(tmp_path), SETTINGS, deadline_s=5)
+
+    answers = exchange.ask(DESCRIBE, SITES, answered=lambda *told_now: told.append(told_now))
+
+    assert dict(told) == answers
+    assert len(told) == 2
+
+
+def test_a_silent_site_becomes_a_deadline_and_its_message_is_dropped(tmp_path: Path) -> None:
+    class Silent(FakeLink):
+        dropped: tuple[str, ...] = ()
+
+        def receive(self, ticket: str) -> Message | None:
+            return super().receive(ticket) if ticket == "1" else None
+
+        def drop(self, ticket: str) -> None:
+            self.dropped += (ticket,)
+
+    link = Silent({n: fake_app(FakeWork(n, SETTINGS), "train", tmp_path) for n in SITES})
+
+    answers = ask(link, DESCRIBE)
+
+    assert isinstance(answers["aachen"], Reply)
+    assert answers["aalborg"] == NoAnswer("deadline")
+    assert link.dropped == ("2",)
+
+
+class Reconnecting(FakeLink):
+    """A link whose first message to aalborg is lost, as when that site is killed."""
+
+    dropped: tuple[str, ...] = ()
+    aalborg_connections = 1
+
+    def connections(self, site: str) -> int:
+        return self.aalborg_connections if site == "aalborg" else 1
+
+    def receive(self, ticket: str) -> Message | None:
+        if self.sent[int(ticket) - 1][0] == "aalborg" and self.aalborg_connections == 1:
+            self.aalborg_connections = 2  # it is killed and comes back
+            return None
+        return super().receive(ticket)
+
+    def drop(self, ticket: str) -> None:
+        self.dropped += (ticket,)
+        super().drop(ticket)
+
+
+def test_a_site_that_comes_back_is_asked_again_and_the_lost_message_dropped(
+    tmp_path: Path,
+) -> None:
+    link = Reconnecting({n: fake_app(FakeWork(n, SETTINGS), "train", tmp_path) for n in SITES})
+
+    answers = ask(link, TRAIN, deadline_s=5)
+
+    assert link.sent == [("aachen", "train"), ("aalborg", "train"), ("aalborg", "train")]
+    assert link.dropped == ("2",)
+    assert isinstance(answers["aalborg"], Reply)
+
+
+def change_config(reply: Message, key: str, value: int | str) -> Message:
+    reply.content.config_records["config"][key] = value
+    return reply
+
+
+def test_an_answer_of_another_round_is_refused(tmp_path: Path) -> None:
+    link = make_link(tmp_path)
+    link.change = lambda _site, reply: change_config(reply, "round", 1)
+
+    assert ask(link, TRAIN) == dict.fromkeys(SITES, NoAnswer("round"))
+
+
+def test_an_answer_to_another_question_is_refused(tmp_path: Path) -> None:
+    link = make_link(tmp_path)
+
+    def as_finish(_site: str, reply: Message) -> Message:
+        reply.metadata.__dict__["_message_type"] = MessageType.FINISH.value
+        for record in ("metrics", "config"):
+            for key in list(reply.content[record]):
+                if key not in ("contract", "settings-sha256", "round", "hidden"):
+                    del reply.content[record][key]
+        return reply
+
+    link.change = as_finish
+
+    assert ask(link, DESCRIBE) == dict.fromkeys(SITES, NoAnswer("unknown_type"))
+
+
+def test_an_answer_that_breaks_the_contract_becomes_the_broken_rule(tmp_path: Path) -> None:
+    link = make_link(tmp_path)
+    link.change = lambda _site, reply: change_config(reply, "note", "JOHN^DOE")
+
+    assert ask(link, DESCRIBE) == dict.fromkeys(SITES, NoAnswer("unknown_key"))
+
+
+def test_an_empty_answer_becomes_the_broken_rule(tmp_path: Path) -> None:
+    link = make_link(tmp_path)
+    link.change = lambda _site, reply: Message(RecordDict(), reply_to=reply)
+
+    assert ask(link, DESCRIBE) == dict.fromkeys(SITES, NoAnswer("unknown_record"))
+
+
+def test_a_sites_refusal_arrives_as_its_code(tmp_path: Path) -> None:
+    link = make_link(tmp_path)
+    link.change = lambda _site, reply: Message(Error(1, "small_cell"), reply_to=reply)
+
+    assert ask(link, DESCRIBE) == dict.fromkeys(SITES, NoAnswer("small_cell"))
+
+
+@pytest.mark.parametrize("code", ["internal", "small_cell", "E_VIEW", "a" * 32])
+def test_a_short_code_is_a_known_reason(code: str) -> None:
+    assert known_reason(code) == code
+
+
+@pytest.mark.parametrize(
+    "text",
+    [None, "", "a" * 33, "JOHN DOE", "DOE^JOHN", "a\nb", "M\u00fcller", "a-b", "/home/x", "_"],
+)
+def test_any_other_text_of_a_site_is_not_repeated(text: str | None) -> None:
+    assert known_reason(text) == "unreadable_reason"

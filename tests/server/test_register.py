@@ -1,0 +1,216 @@
+"""Who was invited, and whose key was enrolled."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from pydantic import ValidationError
+
+from bs_common.errors import ConfigError, TrustError
+from bs_common.joining import Enrolment, Invitation, read_document, write_document
+from bs_common.keys import fingerprint, public_pem
+from bs_common.settings import StudySettings
+from bs_common.toml import write_toml
+from bs_server.authority import Authority, make_authority
+from bs_server.config import ServerSettings, StudyFile, StudyFolder
+from bs_server.register import enrol, invite, read_register
+
+SETTINGS = StudySettings(name="test")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> StudyFolder:
+    study = StudyFolder(tmp_path)
+    now = datetime.datetime.now(datetime.UTC)
+    make_authority(study.authority, study="test", names=["localhost"], now=now)
+    write_settings(study, SETTINGS)
+    return study
+
+
+def write_settings(folder: StudyFolder, settings: StudySettings) -> None:
+    server = ServerSettings(address="localhost:1")
+    write_toml(folder.study_file, StudyFile(study=settings, server=server))
+
+
+def new_key() -> ec.EllipticCurvePublicKey:
+    return ec.generate_private_key(ec.SECP256R1()).public_key()
+
+
+def answer(
+    folder: StudyFolder,
+    site: str,
+    key: ec.EllipticCurvePublicKey,
+    settings: StudySettings = SETTINGS,
+) -> Path:
+    """The file that a site would hand back."""
+    path = folder.path / f"{site}.enrol"
+    enrolment = Enrolment(
+        site=site,
+        study=settings.name,
+        settings_sha256=settings.digest(),
+        public_key=public_pem(key),
+    )
+    write_document(path, enrolment)
+    return path
+
+
+def test_an_invitation_tells_the_study_and_whom_to_trust(folder: StudyFolder) -> None:
+    path = invite(folder, "aachen", "train")
+
+    invitation = read_document(path, Invitation)
+    assert invitation.address == "localhost:1"
+    assert invitation.ca_certificate == Authority(folder.authority).ca_certificate.read_text()
+    assert (invitation.site, invitation.role) == ("aachen", "train")
+    assert invitation.settings == SETTINGS
+
+
+def test_an_invitation_holds_no_private_key(folder: StudyFolder) -> None:
+    text = invite(folder, "aachen", "train").read_text()
+
+    assert "PRIVATE" not in text
+
+
+def test_the_same_invitation_can_be_written_twice(folder: StudyFolder) -> None:
+    first = invite(folder, "aachen", "train").read_bytes()
+
+    again = invite(folder, "aachen", "train").read_bytes()
+
+    assert again == first
+    assert read_register(folder).names("train") == ("aachen",)
+
+
+def test_an_invited_site_cannot_be_invited_in_another_role(folder: StudyFolder) -> None:
+    invite(folder, "aachen", "train")
+
+    with pytest.raises(ConfigError, match="already invited with the role train"):
+        invite(folder, "aachen", "evaluate")
+    assert read_register(folder).sites["aachen"].role == "train"
+
+
+@pytest.mark.parametrize("name", ["../aachen", "Aachen", "a b", ""])
+def test_a_name_that_is_no_plain_word_is_refused_before_anything_is_written(
+    folder: StudyFolder, name: str
+) -> None:
+    with pytest.raises(ValidationError):
+        invite(folder, name, "train")
+    assert not folder.register.exists()
+
+
+def test_an_enrolled_site_is_known_by_its_key(folder: StudyFolder) -> None:
+    key = new_key()
+    invite(folder, "aachen", "train")
+
+    enrolled = enrol(folder, answer(folder, "aachen", key))
+
+    assert enrolled == ("aachen", fingerprint(key))
+    assert read_register(folder).enrolled() == {"aachen": key}
+
+
+def test_the_same_key_can_be_enrolled_twice(folder: StudyFolder) -> None:
+    key = new_key()
+    invite(folder, "aachen", "train")
+    enrol(folder, answer(folder, "aachen", key))
+
+    assert enrol(folder, answer(folder, "aachen", key))[0] == "aachen"
+
+
+def test_inviting_again_does_not_lose_the_enrolled_key(folder: StudyFolder) -> None:
+    key = new_key()
+    invite(folder, "aachen", "train")
+    enrol(folder, answer(folder, "aachen", key))
+
+    invite(folder, "aachen", "train")
+
+    assert read_register(folder).enrolled() == {"aachen": key}
+
+
+def test_a_site_that_was_not_invited_is_refused(folder: StudyFolder) -> None:
+    with pytest.raises(TrustError, match="aachen was not invited") as refused:
+        enrol(folder, answer(folder, "aachen", new_key()))
+    assert "bs-server invite aachen" in refused.value.remedy
+
+
+def test_another_key_for_an_enrolled_site_is_refused(folder: StudyFolder) -> None:
+    key = new_key()
+    invite(folder, "aachen", "train")
+    enrol(folder, answer(folder, "aachen", key))
+
+    with pytest.raises(TrustError, match="enrolled with another key"):
+        enrol(folder, answer(folder, "aachen", new_key()))
+    assert read_register(folder).enrolled() == {"aachen": key}
+
+
+def test_one_key_cannot_speak_for_two_sites(folder: StudyFolder) -> None:
+    key = new_key()
+    invite(folder, "aachen", "train")
+    invite(folder, "namur", "evaluate")
+    enrol(folder, answer(folder, "aachen", key))
+
+    with pytest.raises(TrustError, match="already enrolled for aachen"):
+        enrol(folder, answer(folder, "namur", key))
+
+
+def test_a_site_that_agreed_to_other_settings_is_refused(folder: StudyFolder) -> None:
+    invite(folder, "aachen", "train")
+    enrolment = answer(folder, "aachen", new_key())
+    write_settings(folder, SETTINGS.model_copy(update={"learning_rate": 2e-4}))
+
+    with pytest.raises(TrustError, match="agreed to other settings") as refused:
+        enrol(folder, enrolment)
+    assert "Invite the site again" in refused.value.remedy
+
+
+def test_a_key_on_a_curve_that_flower_does_not_take_is_refused(folder: StudyFolder) -> None:
+    invite(folder, "aachen", "train")
+    key = ec.generate_private_key(ec.SECP521R1()).public_key()
+
+    with pytest.raises(TrustError, match="P-256"):
+        enrol(folder, answer(folder, "aachen", key))
+
+
+def test_a_site_does_not_choose_its_role(folder: StudyFolder) -> None:
+    invite(folder, "namur", "evaluate")
+    path = answer(folder, "namur", new_key())
+    path.write_text(json.dumps({**json.loads(path.read_text()), "role": "train"}))
+
+    with pytest.raises(ConfigError, match="role"):
+        enrol(folder, path)
+
+
+def test_a_study_does_not_begin_before_every_site_is_enrolled(folder: StudyFolder) -> None:
+    for name in ("namur", "aachen", "aalborg"):
+        invite(folder, name, "train")
+    enrol(folder, answer(folder, "aachen", new_key()))
+
+    with pytest.raises(ConfigError, match=r"Not enrolled yet: aalborg, namur\."):
+        read_register(folder).enrolled()
+
+
+def test_a_study_without_a_training_site_does_not_begin(folder: StudyFolder) -> None:
+    invite(folder, "namur", "evaluate")
+    enrol(folder, answer(folder, "namur", new_key()))
+
+    with pytest.raises(ConfigError, match="No site is invited to train"):
+        read_register(folder).enrolled()
+
+
+def test_sites_are_named_by_role_in_the_order_of_their_names(folder: StudyFolder) -> None:
+    invite(folder, "namur", "evaluate")
+    invite(folder, "brussels", "train")
+    invite(folder, "aachen", "train")
+
+    register = read_register(folder)
+
+    assert register.names("train") == ("aachen", "brussels")
+    assert register.names("evaluate") == ("namur",)
+
+
+def test_a_register_that_was_damaged_is_refused(folder: StudyFolder) -> None:
+    folder.register.write_text('{"sites": {"aachen": {"role": "boss"}}}')
+
+    with pytest.raises(ConfigError, match="role"):
+        read_register(folder)
