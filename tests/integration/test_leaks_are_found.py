@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,12 +20,14 @@ import pytest
 from bs_client.federation.audit import read_entries
 from bs_client.phantom.cohort import CohortCounts, write_cohort
 from bs_client.phantom.site_style import STYLES
+from bs_common.architecture import array_shapes
 from bs_common.contract import MessageType
 from bs_common.settings import StudySettings
 from bs_server.processes import Processes
 from support.leaking_client import Payload
 from support.study_maker import MadeStudy, free_port, make_study
-from support.tls_proxy import TlsProxy
+from support.tls_proxy import Exchanged, TlsProxy
+from support.wire_objects import pushed_objects, sent_replies
 from support.wire_search import Searched, Secrets
 
 pytestmark = pytest.mark.integration
@@ -61,6 +63,7 @@ NAMES = [f"{place}-{leak}" for leak in LEAKS for place in ("past", "behind")] + 
 class LeakyStudy:
     study: MadeStudy
     secrets: Mapping[str, Secrets]
+    exchanged: Sequence[Exchanged]
     upward: Searched
     verdicts: Mapping[str, str]
 
@@ -80,7 +83,8 @@ def leaky(tmp_path_factory: pytest.TempPathFactory) -> LeakyStudy:
         processes.start("sites", sites, log=root / "sites.log")
         wait_for_coordinator(processes, seconds=120)
     verdicts = last_verdicts(study.folder.path / "run.log")
-    return LeakyStudy(study, secrets, Searched(b"\n".join(proxy.upward())), verdicts)
+    upward = Searched(b"\n".join(proxy.upward()))
+    return LeakyStudy(study, secrets, proxy.exchanged(), upward, verdicts)
 
 
 def make_secrets(folder: Path) -> dict[str, Secrets]:
@@ -150,6 +154,19 @@ def test_the_search_finds_what_a_site_without_a_gate_lets_out(leaky: LeakyStudy,
     found = leaky.upward.find(leaky.secrets[f"past-{name}"])
 
     assert set(found) == {LEAKS[name].kind}
+
+
+def test_replies_taken_apart_show_whatever_is_not_the_models(leaky: LeakyStudy) -> None:
+    replies = sent_replies(pushed_objects(leaky.exchanged))
+
+    model = {(f"arrays/{n}", "float32", shape) for n, shape in array_shapes("head").items()}
+    arrays = {(n, dtype, shape) for r in replies for n, (dtype, shape, _) in r.arrays.items()}
+    assert arrays - model == {
+        ("arrays/extra", "float16", (256,)),
+        ("arrays/head_output/bias", "float32", (512,)),
+    }
+    assert "metrics/scores[]" in set().union(*(reply.metrics for reply in replies))
+    assert {"config/note", "notes/who"} < set().union(*(reply.config for reply in replies))
 
 
 @pytest.mark.parametrize("name", LEAKS)

@@ -31,7 +31,7 @@ from bs_server.link import FleetLink
 from bs_server.progress import LinesProgress, RichProgress
 from bs_server.release import release_model
 from bs_server.report import render_report
-from bs_server.study import Progress, Study, run_study
+from bs_server.study import Progress, Study, run_study, say_goodbye
 from bs_server.summary import read_summary, write_summary
 
 app = typer.Typer(
@@ -140,11 +140,14 @@ def _run(folder: StudyFolder, progress: Progress) -> Path:
         private_key=authority.server_key,
         sites=known.enrolled(),
     )
+    study = Study(folder, file, known)
     with link:
         progress("serving", port=link.port)
-        summary = run_study(Study(folder, file, known), link, progress, clock=_now)
+        summary = run_study(study, link, progress, clock=_now)
+        # The result is on disk before the sites are let go: one that is away cannot withhold it.
         write_summary(folder.summary, summary)
         folder.report.write_text(render_report(summary), encoding="utf-8")
+        say_goodbye(study, link)
     progress("released", model=str(release_model(folder).bundle))
     progress("finished", report=str(folder.report), summary=str(folder.summary))
     return folder.report

@@ -35,6 +35,7 @@ Clock = Callable[[], datetime.datetime]  # the time now, in UTC
 
 _log = logging.getLogger(__name__)
 _POLL_S = 0.05
+_GOODBYE_S = 30.0
 _ATTEMPTS = 2  # a round whose answers are not all usable is repeated once
 
 
@@ -85,9 +86,16 @@ def run_study(study: Study, link: Link, progress: Progress, *, clock: Clock) -> 
         threshold=study.file.study.threshold,
     )
     course = Course(started, rounds, best, chosen_by, external)
-    summary = summarise(study.file, described, course, finished=clock())
-    _say_goodbye(exchange, names)
-    return summary
+    return summarise(study.file, described, course, finished=clock())
+
+
+def say_goodbye(study: Study, link: Link) -> None:
+    """Tell every site that the study is over; one that is away now is not waited for long."""
+    exchange = Exchange(link, study.file.study, deadline_s=_GOODBYE_S)
+    names = tuple(sorted(study.register.sites))
+    for site, answer in exchange.ask(Request(MessageType.FINISH, 0), names).items():
+        if isinstance(answer, NoAnswer):
+            _log.warning("%s did not confirm the end of the study: %s", site, answer.reason)
 
 
 def _first_start(folder: StudyFolder, clock: Clock) -> datetime.datetime:
@@ -258,9 +266,3 @@ def _facts(record: RoundSummary, total: int) -> dict[str, object]:
         "validation_loss": record.validation_loss,
         "seconds": record.seconds,
     }
-
-
-def _say_goodbye(exchange: Exchange, names: tuple[str, ...]) -> None:
-    for site, answer in exchange.ask(Request(MessageType.FINISH, 0), names).items():
-        if isinstance(answer, NoAnswer):
-            _log.warning("%s did not confirm the end of the study: %s", site, answer.reason)

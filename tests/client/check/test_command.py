@@ -134,6 +134,25 @@ def test_a_check_that_cannot_begin_gives_one_object_with_the_reason(
     assert {"absent": "no such folder", "site": "site.toml"}[wrong] in found["reasons"][0]
 
 
+@pytest.mark.parametrize(("path", "cache"), [("x" * 5000, "cache"), ("scans", "scans/001.dcm")])
+def test_a_folder_that_cannot_be_used_is_a_reason(
+    make_scan: MakeScan, tmp_path: Path, path: str, cache: str
+) -> None:
+    make_scan(1)
+
+    outcome = check_path(
+        tmp_path / path,
+        labels=None,
+        cache=tmp_path / cache,
+        workers=1,
+        progress=lambda *said: None,
+    )
+
+    assert not outcome.report.ready
+    assert "--cache DIR" in outcome.report.reasons[0]
+    assert outcome.page is None
+
+
 @pytest.mark.slow
 def test_all_files_that_pydicom_brings_get_the_verdicts_on_record(tmp_path: Path) -> None:
     outcome = check_path(

@@ -69,6 +69,7 @@ ELEMENTS = (
 )
 VRS = (b"AT", b"CS", b"DS", b"FD", b"IS", b"LO", b"OB", b"OW", b"SQ", b"UI", b"UN", b"US", b"??")
 LENGTHS = (0, 1, 2, 3, 7, 255, 2**15, 2**16 - 1, 2**24, 2**31 - 1, 2**31, 2**32 - 2, 2**32 - 1)
+NUMBERS = (0, 1, 2, 3, 4, 8, 12, 16, 32, 64, 128, 180, 255, 256, 257, 512, 1024, 65535)
 VALUES = (
     b"",
     b"\0\0",
@@ -130,8 +131,8 @@ def _file_bytes(dataset: Dataset) -> bytes:
 
 
 places = st.one_of(
-    st.integers(128, 700),  # file meta and the first elements
-    st.integers(0, 4000),
+    st.integers(0, 4000),  # the header
+    st.integers(300, 1500),
     st.integers(0, 2**31),  # anywhere: taken modulo the length
 )
 snippets = st.one_of(st.binary(min_size=1, max_size=64), st.sampled_from(VALUES))
@@ -188,15 +189,22 @@ def restate(element: tuple[int, int, bytes], vr: bytes, value: bytes, length: in
     return change
 
 
+def within_its_kind(element: tuple[int, int, bytes]) -> st.SearchStrategy[Change]:
+    """Draw another value of the element's own kind, which passes most checks of form."""
+    vr = element[2]
+    numbers = st.lists(st.sampled_from(NUMBERS), max_size=4)
+    if vr == b"US":
+        values = numbers.map(lambda drawn: struct.pack(f"<{len(drawn)}H", *drawn))
+    else:
+        values = st.one_of(numbers.map(lambda drawn: "\\".join(map(str, drawn)).encode()), snippets)
+    return st.builds(restate, st.just(element), st.just(vr), values, st.none())
+
+
 elements = st.sampled_from(ELEMENTS)
-own_restatements = elements.flatmap(
-    lambda element: st.builds(
-        restate, st.just(element), st.just(element[2]), snippets, st.just(None)
-    )
-)
 changes = st.lists(
     st.one_of(
-        own_restatements,
+        st.sampled_from(ELEMENTS[1:]).flatmap(within_its_kind),
+        st.sampled_from(ELEMENTS[1:]).flatmap(within_its_kind),
         st.builds(restate, elements, st.sampled_from(VRS), snippets, st.none()),
         st.builds(restate, elements, st.sampled_from(VRS), snippets, st.sampled_from(LENGTHS)),
         st.builds(overwrite, places, snippets),

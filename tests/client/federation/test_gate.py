@@ -51,7 +51,9 @@ class Site:
         TaskIdentity.run_id, TaskIdentity.task_id, TaskIdentity.node_id = 1, 1, 1
 
     def ask(self, kind: str, content: RecordDict | None = None) -> Message:
-        message = Message(content or request(MessageType(kind)), 2, kind, group_id="1")
+        message = Message(
+            request(MessageType(kind)) if content is None else content, 2, kind, group_id="1"
+        )
         return self.app(message, Context(1, 2, {}, RecordDict(), {}))
 
     def lines(self) -> list[tuple[object, object, object]]:
@@ -236,9 +238,10 @@ def test_nothing_leaves_beside_what_was_read_and_checked(tmp_path: Path) -> None
     gate = Gate(settings=SETTINGS, role="train", min_cell=1, audit=audit)
     TaskIdentity.run_id, TaskIdentity.task_id, TaskIdentity.node_id = 1, 1, 1
     asked = Message(request(MessageType.FINISH), 2, "query.finish")
+    header = request(MessageType.FINISH).config_records["config"]
     answer = RecordDict(
         {
-            "config": ConfigRecord({**request(MessageType.FINISH)["config"], "hidden": ""}),
+            "config": ConfigRecord({**header, "hidden": ""}),
             "metrics": MetricRecord(),
         }
     )

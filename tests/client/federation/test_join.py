@@ -17,6 +17,7 @@ from bs_common.keys import fingerprint, read_private_key, read_public_pem
 from bs_common.settings import StudySettings
 
 SETTINGS = StudySettings(name="bones")
+DEFAULT_POLICY = Policy()
 PEM = "-----BEGIN CERTIFICATE-----\n"
 
 
@@ -32,7 +33,7 @@ def join(
     data: DataSettings,
     *,
     settings: StudySettings = SETTINGS,
-    policy: Policy = Policy(),
+    policy: Policy = DEFAULT_POLICY,
 ) -> Joined:
     invitation = Invitation(
         address="localhost:1", ca_certificate=PEM, site="aachen", role="train", settings=settings

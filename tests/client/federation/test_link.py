@@ -13,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from flwr.app import Message
 
+from bs_client.federation import link
 from bs_client.federation.link import Coordinator, work_until
 from bs_common.errors import TrustError
 from bs_server.authority import make_authority
@@ -63,16 +64,19 @@ def work_for(seconds: float, address: str, ca_certificate: str) -> None:
         timer.cancel()
 
 
-def test_an_absent_coordinator_is_tried_again_until_the_site_is_stopped(
-    ca_certificate: str, caplog: pytest.LogCaptureFixture
+def test_an_absent_coordinator_is_tried_again_ever_more_slowly_until_the_site_is_stopped(
+    ca_certificate: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        with caplog.at_level(logging.WARNING):
-            work_for(0.7, f"{HOST}:{probe.getsockname()[1]}", ca_certificate)
+    monkeypatch.setattr(link, "_RETRY_MIN_S", 0.1)
 
-    waits = [r.getMessage() for r in caplog.records if "trying again in" in r.getMessage()]
-    assert [text.rsplit(" in ")[1] for text in waits] == ["0.5 s", "1.0 s"]
+    with socket.socket() as probe, caplog.at_level(logging.WARNING):
+        probe.bind((HOST, 0))
+        work_for(1.0, f"{HOST}:{probe.getsockname()[1]}", ca_certificate)
+
+    said = [r.getMessage() for r in caplog.records if "trying again in" in r.getMessage()]
+    waits = [text.rsplit(" in ")[1] for text in said]
+    assert len(waits) >= 2
+    assert waits == ["0.1 s", "0.2 s", "0.4 s", "0.8 s"][: len(waits)]
 
 
 @pytest.mark.parametrize("words", [b"", b"HTTP/1.1 200 OK\r\n\r\n", b"SSH-2.0-OpenSSH_9.2\r\n"])

@@ -16,7 +16,7 @@ from bs_common.architecture import NamedArrays, backbone_shapes
 from bs_common.errors import ConfigError, TrustError
 from bs_common.weights import digest
 
-pytestmark = pytest.mark.usefixtures("device")
+pytestmark = [pytest.mark.usefixtures("device"), pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

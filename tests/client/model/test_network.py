@@ -13,6 +13,8 @@ from bs_common.architecture import Trainable, array_shapes, parameter_count
 from bs_common.weights import digest
 from support.small_network import drawn_images, reference_network, small_network, start
 
+pytestmark = [pytest.mark.usefixtures("device"), pytest.mark.slow]
+
 SCOPES = get_args(Trainable)
 
 
@@ -54,7 +56,6 @@ def test_weights_put_in_come_out_to_the_bit(trainable: Trainable) -> None:
     assert digest(after) == digest(arrays)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("trainable", SCOPES)
 def test_trunk_and_branch_together_are_the_papers_network(
     trainable: Trainable, reference: keras.Model
@@ -69,7 +70,6 @@ def test_trunk_and_branch_together_are_the_papers_network(
     assert np.ptp(margins) > 1e-4  # the three scans are told apart
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("trainable", SCOPES)
 def test_a_scans_score_does_not_depend_on_its_neighbours(trainable: Trainable) -> None:
     network, images = small_network(trainable), drawn_images(9)  # more than one batch of 8
@@ -81,7 +81,6 @@ def test_a_scans_score_does_not_depend_on_its_neighbours(trainable: Trainable) -
     assert together.tolist() == alone
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("trainable", SCOPES)
 def test_one_pass_gives_the_last_convolution_and_the_same_score(
     trainable: Trainable, reference: keras.Model

@@ -6,13 +6,15 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import TypeVar
 
 Task = TypeVar("Task", bound=Hashable)
 Result = TypeVar("Result")
+
+THREADS = "OPENBLAS_NUM_THREADS"  # read by numpy's linear algebra when it is loaded
 
 
 def available_cores() -> int:
@@ -71,7 +73,8 @@ class Crew:
         left = dict.fromkeys(tasks)
         try:
             pool = self._running()
-            futures: dict[Future[Result], Task] = {pool.submit(work, task): task for task in tasks}
+            with _one_thread_each():  # processes start as tasks are submitted
+                futures = {pool.submit(work, task): task for task in tasks}
             for future in as_completed(futures):
                 result = future.result()
                 del left[futures[future]]
@@ -102,6 +105,20 @@ def open_crew(workers: int) -> Iterator[Crew]:
         yield crew
     finally:
         crew.close()
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Let numpy in new processes use one thread: there is a process for each core already."""
+    before = os.environ.get(THREADS)
+    os.environ[THREADS] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[THREADS]
+        else:
+            os.environ[THREADS] = before
 
 
 def _leave_interrupts() -> None:

@@ -54,7 +54,7 @@ def inspect(source: Source, crew: Crew, *, progress: Progress = _no_progress) ->
 
     Raises
     ------
-    DataError if the cache cannot be written.
+    OSError if the cache cannot be written; files that cannot be read have a verdict.
     """
     ledger = Ledger(source.cache, rules_digest(source.ingest, source.settings))
     pictures = source.cache / PICTURES

@@ -13,7 +13,7 @@ from bs_client.data.cohort import CohortTable, describe_cohort
 from bs_client.data.labels import LabelTable, Split, read_labels
 from bs_client.data.manifest import Entry, Manifest, match
 from bs_client.data.splits import assign_splits
-from bs_common.errors import DataError
+from bs_common.errors import BoneScanError, DataError
 from bs_common.settings import Role
 
 
@@ -51,7 +51,7 @@ def bring_together(labels: Path, scans: Sequence[CheckedScan], source: Source) -
     return Labelled(rows, manifest, describe_cohort(shown), tuple(_shortages(entries)))
 
 
-def in_words(error: DataError) -> str:
+def in_words(error: BoneScanError) -> str:
     """Give an error with its remedy as one text."""
     return f"{error} {error.remedy}".strip()
 

@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 import bs_client.data
 import bs_client.dicom
-from bs_client.check.reading import StudyRecord, unwritable
+from bs_client.check.reading import StudyRecord
 from bs_client.dicom.codes import Refusal
 from bs_client.dicom.discovery import StudyFiles
 from bs_client.dicom.settings import IngestSettings
@@ -84,10 +84,7 @@ class Ledger:
             self._now.studies[self._key(study.files)] = record
 
     def save(self, *, finished: bool) -> None:
-        """Write the ledger; after a finished check without what is no longer there.
-
-        Raises DataError if it cannot be written.
-        """
+        """Write the ledger; after a finished check without what is no longer there."""
         now = self._now
         if not finished:
             now = Found(self._earlier.files | now.files, self._earlier.studies | now.studies)
@@ -95,10 +92,7 @@ class Ledger:
         now.studies.pop("", None)
         # By way of plain values: JSON's escapes carry file names that are no valid UTF-8.
         content = json.dumps(_FOUND.dump_python(now, mode="json"))
-        try:
-            write_atomic(self._path, content.encode(), mode=0o600)
-        except OSError as error:
-            raise unwritable(error) from error
+        write_atomic(self._path, content.encode(), mode=0o600)
 
     def _key(self, files: Iterable[Path]) -> str:
         """Name files by path, size and times; empty, which finds nothing, if one is not there."""

@@ -8,12 +8,15 @@ from pathlib import Path
 
 from bs_client.check.crew import open_crew
 from bs_client.check.inspection import inspect
+from bs_client.check.labelled import in_words
 from bs_client.check.page import write_pages
 from bs_client.check.report import Report, failed_report, make_report
 from bs_client.check.source import open_source
 from bs_common.errors import BoneScanError
 
 Progress = Callable[[str, int, int], None]  # what is done, how many done, how many in all
+
+REMEDY = "Free some space, or name a folder that can be written: --cache DIR"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,5 +45,7 @@ def check_path(
             report = make_report(source, inspect(source, crew, progress=progress))
             page = write_pages(source, report, crew, progress=progress)
     except BoneScanError as error:
-        return Outcome(failed_report(f"{error} {error.remedy}".strip()), None)
+        return Outcome(failed_report(in_words(error)), None)
+    except OSError as error:  # of a scan it would be a verdict; this is the disk of the results
+        return Outcome(failed_report(f"{error.strerror}: {error.filename}. {REMEDY}"), None)
     return Outcome(report, page)

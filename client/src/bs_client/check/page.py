@@ -14,7 +14,6 @@ from bs_client.check.report import Report
 from bs_client.check.source import Source
 from bs_client.check.table import duplicates_line, labels_line, refusal_rows, summary, warning_rows
 from bs_client.data.cohort import HEADINGS, table_rows
-from bs_common.errors import DataError
 from bs_common.files import write_atomic
 from bs_common.settings import StudySettings
 
@@ -25,7 +24,7 @@ PAGE_NAME = "index.html"
 def write_pages(source: Source, report: Report, crew: Crew, *, progress: Progress) -> Path:
     """Write the contact sheet, its page and the lists with names; give the page's path.
 
-    All files are readable by their owner alone. Raises DataError if they cannot be written.
+    All files are readable by their owner alone. Raises OSError if they cannot be written.
     """
     shown = doubtful_first(report.scans)
     sheet = lay_out(
@@ -34,16 +33,10 @@ def write_pages(source: Source, report: Report, crew: Crew, *, progress: Progres
         title=_title(report),
         legend=_legend(source.settings),
     )
-    try:
-        write_lists(source.pages, report, shown)
-        pictures = write_sheet(sheet, source.pages, crew, progress=progress)
-        page = source.pages / PAGE_NAME
-        write_atomic(page, _html(source, report, pictures).encode(), mode=0o600)
-    except OSError as error:
-        raise DataError(
-            f"The contact sheet cannot be written: {error.strerror}.",
-            remedy="Free some space on the disk that holds it, and check again.",
-        ) from error
+    write_lists(source.pages, report, shown)
+    pictures = write_sheet(sheet, source.pages, crew, progress=progress)
+    page = source.pages / PAGE_NAME
+    write_atomic(page, _html(source, report, pictures).encode(), mode=0o600)
     return page
 
 

@@ -18,7 +18,6 @@ from bs_client.dicom.discovery import StudyFiles
 from bs_client.dicom.scan import BoneScan
 from bs_client.dicom.settings import IngestSettings
 from bs_client.dicom.study import FileVerdict, inspect_study
-from bs_common.errors import DataError
 from bs_common.files import write_atomic
 from bs_common.settings import StudySettings
 
@@ -68,7 +67,10 @@ class StudyRecord:
 
 
 def read_record(task: Task) -> StudyRecord:
-    """Read a study, prepare it for the network and keep its picture."""
+    """Read a study, prepare it for the network and keep its picture.
+
+    Raises OSError if the picture cannot be written; what is wrong with a scan raises nothing.
+    """
     reading = inspect_study(task.study.files, task.ingest)
     if reading.scan is None:
         code = reading.refusal.refusal if reading.refusal else ""
@@ -92,20 +94,9 @@ def _keep_picture(scan: BoneScan, task: Task) -> str:
     if (task.pictures / name).exists():
         return name
     content = io.BytesIO()
-    Picture.fromarray(picture_of(scan, task.settings)).save(content, format="PNG")
-    try:
-        write_atomic(task.pictures / name, content.getvalue(), mode=0o600)
-    except OSError as error:
-        raise unwritable(error) from error
+    Picture.fromarray(picture_of(scan, task.settings)).save(content, format="PNG", compress_level=1)
+    write_atomic(task.pictures / name, content.getvalue(), mode=0o600)
     return name
-
-
-def unwritable(error: OSError) -> DataError:
-    """Make the error for a cache that cannot be written."""
-    return DataError(
-        f"The cache cannot be written: {error.strerror}.",
-        remedy="Free some space, or name a folder elsewhere: --cache DIR",
-    )
 
 
 def picture_of(scan: BoneScan, settings: StudySettings) -> NDArray[np.uint8]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,11 +26,13 @@ class ScanObject:
     """A usable object: one view, or both.
 
     views : the images by view; two entries where the object is complete in itself.
+    pixel_sha256 : digest of the counts of its views, to tell copies of one object.
     """
 
     header: Header
     views: dict[View, ViewImage]
     findings: tuple[Finding, ...]
+    pixel_sha256: str
 
 
 def read_object(file: Path, settings: IngestSettings) -> ScanObject:
@@ -50,9 +53,16 @@ def _read_object(file: Path, settings: IngestSettings) -> ScanObject:
         of_views = (Finding(IngestWarning.W_MAYBE_SIDE_BY_SIDE),)
     of_counts = [finding for image, _, _ in images for finding in check_view(image, settings)]
     views = dict(_view_image(header, *image) for image in images)
-    return ScanObject(
-        header, views, (*header.findings, *admitted, *of_pixels, *of_views, *of_counts)
-    )
+    findings = (*header.findings, *admitted, *of_pixels, *of_views, *of_counts)
+    return ScanObject(header, views, findings, digest_counts(*views.values()))
+
+
+def digest_counts(*views: ViewImage) -> str:
+    """Give the SHA-256 of the views' shapes and counts, in the order given."""
+    digest = hashlib.sha256()
+    for view in views:
+        digest.update(repr(view.counts.shape).encode() + view.counts.tobytes())
+    return digest.hexdigest()
 
 
 def _halves(

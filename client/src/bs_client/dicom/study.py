@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from bs_client.dicom.codes import Finding, IngestWarning, Refusal, refused
-from bs_client.dicom.objects import ScanObject, read_object
+from bs_client.dicom.objects import ScanObject, digest_counts, read_object
 from bs_client.dicom.partner import Pair, choose_pair, find_pairs
 from bs_client.dicom.plausibility import check_height, check_pair
-from bs_client.dicom.scan import BoneScan, ViewImage
+from bs_client.dicom.scan import BoneScan
 from bs_client.dicom.settings import IngestSettings
 from bs_common.errors import ScanRefused
 
@@ -137,17 +136,10 @@ def _scan(pair: Pair, findings: tuple[Finding, ...], settings: IngestSettings) -
         files=tuple(one.header.file for one in pair.objects),
         warnings=_codes(everything),
         scanner=header.scanner,
-        pixel_sha256=_digest(pair.anterior, posterior),
+        pixel_sha256=digest_counts(pair.anterior, posterior),
         synthetic=any(one.header.synthetic for one in pair.objects),
         notes=tuple(f"{one.warning}: {one.detail}" for one in everything if one.detail),
     )
-
-
-def _digest(*views: ViewImage) -> str:
-    digest = hashlib.sha256()
-    for view in views:
-        digest.update(repr(view.counts.shape).encode() + view.counts.tobytes())
-    return digest.hexdigest()
 
 
 def _codes(findings: Iterable[Finding]) -> tuple[str, ...]:
@@ -157,7 +149,7 @@ def _codes(findings: Iterable[Finding]) -> tuple[str, ...]:
 
 def _identity(one: ScanObject) -> tuple[str, str]:
     """Tell copies of one object: the same instance UID and the same pixels."""
-    return one.header.sop_instance_uid, _digest(*one.views.values())
+    return one.header.sop_instance_uid, one.pixel_sha256
 
 
 def _distinct(objects: Iterable[ScanObject]) -> list[ScanObject]:

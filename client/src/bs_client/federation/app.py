@@ -32,9 +32,24 @@ class Work(Protocol):
         """Judge the finished model."""
 
 
+class _GatedApp(ClientApp):
+    """A client app whose every message passes the gate.
+
+    Flower's own mods are not asked for a message type that nothing is registered for.
+    """
+
+    def __init__(self, gate: Gate) -> None:
+        super().__init__()
+        self._gate = gate
+
+    def __call__(self, message: Message, context: Context) -> Message:
+        """Answer a message behind the gate."""
+        return self._gate(message, context, super().__call__)
+
+
 def make_app(work: Work, gate: Gate, finished: Event) -> ClientApp:
     """Give the client app of one site; `finished` is set when the coordinator ends the study."""
-    app = ClientApp(mods=[gate])
+    app = _GatedApp(gate)
 
     def answer(message: Message, task: Callable[[Request], Reply]) -> Message:
         request = read_request(message.metadata.message_type, message.content, gate.settings)

@@ -31,7 +31,7 @@ _REFUSED = 1  # Flower wants a number with an error; the reason says which
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """A Flower mod around the whole client app.
+    """A Flower mod, laid around the whole client app.
 
     settings : what the site agreed to; a message of any other study is refused.
     role : decides which requests are answered at all.

@@ -108,15 +108,7 @@ class _Connection:
     """One connection: activated on entry, kept alive by heartbeats, deactivated on exit."""
 
     def __init__(self, coordinator: Coordinator, key: ec.EllipticCurvePrivateKey) -> None:
-        self._client = FleetHttpClient.from_server_address(
-            coordinator.address,
-            False,
-            coordinator.ca_certificate.encode("ascii"),
-            interceptors=[
-                RuntimeVersionHttpInterceptor(component_name="SuperNode"),
-                NodeAuthHttpInterceptor(key, key.public_key()),
-            ],
-        )
+        self._client = _client(coordinator, key)
         self._public_key = public_key_to_bytes(key.public_key())
         self._closed = threading.Event()
         self._lost: Exception | None = None
@@ -217,6 +209,24 @@ class _Connection:
                 self._lost = error
                 continue
             self._lost = None if answer.success else ConnectionLost("not known any more")
+
+
+def _client(coordinator: Coordinator, key: ec.EllipticCurvePrivateKey) -> FleetHttpClient:
+    try:
+        return FleetHttpClient.from_server_address(
+            coordinator.address,
+            False,
+            coordinator.ca_certificate.encode("ascii"),
+            interceptors=[
+                RuntimeVersionHttpInterceptor(component_name="SuperNode"),
+                NodeAuthHttpInterceptor(key, key.public_key()),
+            ],
+        )
+    except (ssl.SSLError, ValueError) as error:
+        raise TrustError(
+            "The invitation holds no readable certificate of the coordinator's authority.",
+            remedy="Ask the coordinator for the invitation again, then join again.",
+        ) from error
 
 
 def _without_content(message: Message) -> Message:
