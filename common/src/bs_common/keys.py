@@ -9,6 +9,7 @@ from pathlib import Path
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 from bs_common.errors import TrustError
 from bs_common.files import write_atomic
@@ -17,17 +18,30 @@ from bs_common.files import write_atomic
 def make_private_key(path: Path) -> ec.EllipticCurvePrivateKey:
     """Make a P-256 key and write it as PKCS #8 PEM, readable by its owner alone."""
     key = ec.generate_private_key(ec.SECP256R1())
+    write_private_pem(path, key)
+    return key
+
+
+def read_private_key(path: Path) -> ec.EllipticCurvePrivateKey:
+    """Read a key that `make_private_key` wrote; refuse one that others could have read."""
+    key = read_private_pem(path)
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise TrustError(f"{path.name}: not an elliptic-curve key")
+    return key
+
+
+def write_private_pem(path: Path, key: PrivateKeyTypes) -> None:
+    """Write a private key of any kind as PKCS #8 PEM with mode 0600."""
     pem = key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
     write_atomic(path, pem, mode=0o600)
-    return key
 
 
-def read_private_key(path: Path) -> ec.EllipticCurvePrivateKey:
-    """Read a key that `make_private_key` wrote; refuse one that others could have read."""
+def read_private_pem(path: Path) -> PrivateKeyTypes:
+    """Read a private key of any kind; refuse one that others could have read."""
     try:
         mode, pem = stat.S_IMODE(path.stat().st_mode), path.read_bytes()
     except OSError as error:
@@ -41,12 +55,9 @@ def read_private_key(path: Path) -> ec.EllipticCurvePrivateKey:
             remedy=f"chmod 600 {path}; if others had access to it, make a new key.",
         )
     try:
-        key = serialization.load_pem_private_key(pem, password=None)
+        return serialization.load_pem_private_key(pem, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise TrustError(f"{path.name}: not a readable private key") from error
-    if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise TrustError(f"{path.name}: not an elliptic-curve key")
-    return key
 
 
 def public_pem(key: ec.EllipticCurvePublicKey) -> str:

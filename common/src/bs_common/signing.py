@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import stat
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -11,7 +10,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from bs_common.errors import TrustError
-from bs_common.files import write_atomic
+from bs_common.keys import read_private_pem, write_private_pem
 
 SIGNATURE_BYTES = 64
 # Signed together with the text, so that no other text under this key can pass for a manifest.
@@ -21,33 +20,13 @@ _PURPOSE = b"bone-scan model manifest 1\n"
 def make_release_key(path: Path) -> Ed25519PrivateKey:
     """Make a key and write it as PKCS #8 PEM, readable by its owner alone."""
     key = Ed25519PrivateKey.generate()
-    pem = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    write_atomic(path, pem, mode=0o600)
+    write_private_pem(path, key)
     return key
 
 
 def read_release_key(path: Path) -> Ed25519PrivateKey:
     """Read a key that `make_release_key` wrote; refuse one that others could have read."""
-    try:
-        mode, pem = stat.S_IMODE(path.stat().st_mode), path.read_bytes()
-    except OSError as error:
-        raise TrustError(
-            f"{path.name}: cannot be read ({type(error).__name__})",
-            remedy=f"Check that {path} exists and belongs to this user.",
-        ) from error
-    if mode & 0o077:
-        raise TrustError(
-            f"{path.name}: other users can read this private key",
-            remedy=f"chmod 600 {path}; if others had access to it, make a new key.",
-        )
-    try:
-        key = serialization.load_pem_private_key(pem, password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise TrustError(f"{path.name}: not a readable private key") from error
+    key = read_private_pem(path)
     if not isinstance(key, Ed25519PrivateKey):
         raise TrustError(f"{path.name}: not an Ed25519 key")
     return key
