@@ -1,0 +1,63 @@
+"""Commands of setting a study up and admitting its sites: init, invite, enrol."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bs_common.settings import Role, StudySettings
+from bs_common.toml import write_toml
+from bs_server import register
+from bs_server.authority import make_authority
+from bs_server.cli.shell import HERE, StudyDir, StudyOption, explained, now, out
+from bs_server.config import ServerSettings, StudyFile, StudyFolder
+
+
+def init(
+    study_dir: StudyDir,
+    host: Annotated[str, typer.Option(help="Name or address that the sites dial.")],
+    name: Annotated[str, typer.Option(help="Name of the study.")] = "bone-scan",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8443,
+    san: Annotated[list[str], typer.Option(help="Further names in the certificate.")] = [],  # noqa: B006
+) -> None:
+    """Make a study: settings file, certificate authority, server certificate."""
+    with explained():
+        folder = StudyFolder(study_dir)
+        file = StudyFile(
+            study=StudySettings(name=name, seed=int.from_bytes(os.urandom(4), "big")),
+            server=ServerSettings(port=port, address=f"{host}:{port}"),
+        )
+        study_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if folder.study_file.exists():
+            out.print(f"{folder.study_file} is there; nothing was changed.", soft_wrap=True)
+            return
+        make_authority(folder.authority, study=name, names=[host, *san], now=now())
+        write_toml(folder.study_file, file)
+    out.print(f"Study made. Look through {folder.study_file}, then:", soft_wrap=True)
+    out.print(f"  bs-server invite SITE --role train|evaluate --study {study_dir}", soft_wrap=True)
+
+
+def invite(
+    site: Annotated[str, typer.Argument(help="Name of the site, such as aachen.")],
+    role: Annotated[Role, typer.Option(help="What the site does in the study.")],
+    study: StudyOption = HERE,
+) -> None:
+    """Write a site's invitation: one small file to send there."""
+    with explained():
+        path = register.invite(StudyFolder(study), site, role)
+    out.print(f"Send {path} to {site}. There:", soft_wrap=True)
+    out.print(f"  bs-client join {path.name} --data DIR --labels CSV", soft_wrap=True)
+
+
+def enrol(
+    file: Annotated[Path, typer.Argument(help="The file that `bs-client join` made.")],
+    study: StudyOption = HERE,
+) -> None:
+    """Admit a site's public key to the study."""
+    with explained():
+        site, key = register.enrol(StudyFolder(study), file)
+    out.print(f"{site} is enrolled with key {key}.", soft_wrap=True)
+    out.print("Compare this fingerprint with the site by telephone. Then: bs-server run")
