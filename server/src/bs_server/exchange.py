@@ -31,7 +31,10 @@ class Link(Protocol):
         """Queue a message and give the ticket for its reply."""
 
     def receive(self, ticket: str) -> Message | None:
-        """Give the whole reply to a sent message, or None while there is none."""
+        """Give the whole reply to a sent message, or None while there is none.
+
+        Raises ContractError if what arrived is no message.
+        """
 
     def drop(self, ticket: str) -> None:
         """Forget a sent message."""
@@ -85,10 +88,10 @@ class Exchange:
         end = time.monotonic() + self._deadline_s
         while waiting and time.monotonic() < end:
             for site, sent in list(waiting.items()):
-                message = self._link.receive(sent.ticket)
-                if message is not None:
-                    answers[site] = self._read(message, request)
-                    answered(site, answers[site])
+                answer = self._receive(sent.ticket, request)
+                if answer is not None:
+                    answers[site] = answer
+                    answered(site, answer)
                     del waiting[site]
                 elif self._link.connections(site) != sent.connection:
                     self._link.drop(sent.ticket)
@@ -105,6 +108,13 @@ class Exchange:
         group = str(request.round_number)
         ticket = self._link.send(site, request.message_type.value, content, group=group)
         return _Sent(ticket, connection)
+
+    def _receive(self, ticket: str, request: Request) -> Answer | None:
+        try:
+            message = self._link.receive(ticket)
+        except ContractError as error:
+            return NoAnswer(error.reason)
+        return None if message is None else self._read(message, request)
 
     def _read(self, message: Message, request: Request) -> Answer:
         if message.has_error():

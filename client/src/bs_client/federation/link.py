@@ -42,17 +42,16 @@ from flwr.supercore.inflatable.inflatable_protobuf_utils import (
 from flwr.supercore.inflatable.inflatable_utils import (
     ObjectPullError,
     ObjectPushError,
-    inflate_object_from_contents,
     pull_objects,
     push_objects,
 )
-from flwr.supercore.interceptors.http.runtime_version import RuntimeVersionHttpInterceptor
 from flwr.supercore.primitives.asymmetric import public_key_to_bytes
 from flwr.supercore.task_identity import TaskIdentity
 from flwr.supernode.fleet_http_client import FleetHttpClient
 from flwr.supernode.node_auth_http_interceptor import NodeAuthHttpInterceptor
 
-from bs_common.errors import ConnectionLost, TrustError
+from bs_common.errors import ConnectionLost, ContractError, TrustError
+from bs_common.flower_objects import hash_once, inflate_message
 
 _log = logging.getLogger(__name__)
 
@@ -96,7 +95,13 @@ def work_until(
             with _Connection(coordinator, key) as connection:
                 wait_s = _RETRY_MIN_S
                 connection.answer_until(done, handle)
-        except (ConnectionLost, httpx.HTTPError, ObjectPullError, ObjectPushError) as error:
+        except (
+            ConnectionLost,
+            ContractError,
+            httpx.HTTPError,
+            ObjectPullError,
+            ObjectPushError,
+        ) as error:
             if done.is_set():
                 return
             _log.warning("no connection (%s); trying again in %.1f s", _why(error), wait_s)
@@ -158,6 +163,8 @@ class _Connection:
         run_id = header.metadata.run_id
         TaskIdentity.run_id, TaskIdentity.task_id = run_id, 1
         reply = handle(self._pull(header, tree, run_id))
+        if reply.has_content():
+            hash_once(reply.content)
         with no_object_id_recompute():
             reply.metadata.__dict__["_message_id"] = reply.object_id
             objects = get_all_nested_objects(reply)
@@ -191,11 +198,7 @@ class _Connection:
         make_confirm_message_received_fn_protobuf(
             self._client.ConfirmMessageReceived, self._node, run_id
         )(message_id)
-        message = inflate_object_from_contents(message_id, contents)
-        if not isinstance(message, Message):
-            raise ConnectionLost("the coordinator sent something that is not a message")
-        message.metadata.__dict__["_message_id"] = message_id
-        return message
+        return inflate_message(message_id, contents)
 
     def _beat(self) -> None:
         while not self._closed.wait(_HEARTBEAT_S):
@@ -218,7 +221,6 @@ def _client(coordinator: Coordinator, key: ec.EllipticCurvePrivateKey) -> FleetH
             False,
             coordinator.ca_certificate.encode("ascii"),
             interceptors=[
-                RuntimeVersionHttpInterceptor(component_name="SuperNode"),
                 NodeAuthHttpInterceptor(key, key.public_key()),
             ],
         )
