@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[2]
 FOLDERS = ("client", "common", "deploy", "server", "tests")
 READMES = [ROOT / "README.md", *(ROOT / folder / "README.md" for folder in FOLDERS)]
 SCREEN = 70  # lines
+GENERATED = "<!-- codes"  # a table made from the code, at the end, is looked up and not read
 
 
 @pytest.mark.parametrize("readme", READMES, ids=lambda path: path.parent.name)
@@ -29,7 +30,8 @@ def test_every_link_in_a_readme_leads_to_a_file(readme: Path) -> None:
 
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_a_folder_readme_fits_on_one_screen(folder: str) -> None:
-    lines = (ROOT / folder / "README.md").read_text("utf-8").splitlines()
+    written, _, _ = (ROOT / folder / "README.md").read_text("utf-8").partition(GENERATED)
+    lines = written.splitlines()
 
     assert 5 < len(lines) <= SCREEN
 
@@ -46,6 +48,7 @@ def test_each_dependency_has_its_reason_in_the_readme(folder: str) -> None:
 
     readme = (ROOT / folder / "README.md").read_text("utf-8")
     _, _, reasons = readme.partition("## Why each dependency")
+    reasons, _, _ = reasons.partition("\n## ")
     explained = set(re.findall(r"^\| `(\S+)` \| [\w`].+ \| \w.+ \|$", reasons, re.MULTILINE))
 
     assert explained == declared

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from bs_common.architecture import Trainable
 
 Role = Literal["train", "evaluate"]
-Preprocessing = Literal["paper", "robust"]
+Preprocessing = Literal["paper", "robust", "robust-sqrt"]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
 
 
@@ -36,6 +36,8 @@ class StudySettings(BaseModel):
     view_width: Annotated[int, Field(ge=32, le=2048, multiple_of=32)] = 256
     # How counts become [0, 1]: by minimum and maximum of each view, as in the paper, or "robust":
     # clipped at the 99.9th percentile first, so that one hot bladder does not darken the skeleton.
+    # "robust-sqrt" takes the square root after that, which levels the Poisson noise of counts and
+    # lifts faint bone.
     preprocessing: Preprocessing = "paper"
     # The paper: six epochs. One local epoch a round keeps sites closest to the pooled training.
     rounds: Annotated[int, Field(ge=1, le=10_000)] = 6

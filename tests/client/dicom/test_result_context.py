@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 from pydicom import Dataset, dcmread
-from pydicom.uid import NuclearMedicineImageStorage, generate_uid
+from pydicom.uid import NuclearMedicineImageStorage, SecondaryCaptureImageStorage, generate_uid
 
 from bs_client.dicom.result_context import (
     ResultInstance,
@@ -36,10 +36,16 @@ def test_a_reference_names_class_instance_and_frames(scan: Dataset) -> None:
     assert item.ReferencedFrameNumber == [1, 2]
 
 
-def test_an_object_that_is_not_multi_frame_is_referenced_without_frames(scan: Dataset) -> None:
-    del scan.NumberOfFrames
+def test_an_object_of_a_single_frame_class_is_referenced_without_frames(scan: Dataset) -> None:
+    scan.SOPClassUID, scan.NumberOfFrames = SecondaryCaptureImageStorage, 1
 
     assert "ReferencedFrameNumber" not in SourceImage(scan, (1,)).reference()
+
+
+def test_a_nuclear_object_of_one_frame_is_referenced_with_it(scan: Dataset) -> None:
+    del scan.NumberOfFrames
+
+    assert SourceImage(scan, (1,)).reference().ReferencedFrameNumber == 1
 
 
 def test_a_class_named_in_the_file_meta_only_is_found(scan: Dataset) -> None:

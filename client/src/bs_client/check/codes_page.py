@@ -1,37 +1,43 @@
-"""The page of all codes, client/CODES.md: ``python -m bs_client.check.codes_page`` prints it."""
+"""The table of all codes in the client's README, made from the code alone.
+
+``python -m bs_client.check.codes_page client/README.md`` puts it in anew.
+"""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 
 from bs_client.dicom.codes import IngestWarning, Refusal
+from bs_common.errors import DataError
+from bs_common.files import write_atomic
 
-INTRODUCTION = """\
-# Codes of `bs-client check`
-
-Every file has one verdict: accepted, perhaps with warnings, or one refusal. The codes stand in the
-order of the rules that give them; the first refusal ends the reading of an object. Words like
-`accept_wrap8` are settings that a site may set under `[ingest]` in its `site.toml`; their reasons
-stand in `src/bs_client/dicom/settings.py`.
-
-This page is made from `src/bs_client/dicom/codes.py`; do not edit it:
-`python -m bs_client.check.codes_page > client/CODES.md`
-"""
+BEGIN = "<!-- codes: python -m bs_client.check.codes_page client/README.md -->"
+END = "<!-- end of codes -->"
 
 
-def codes_page() -> str:
-    """Give the page as Markdown."""
-    refusals = _table("Refusals", Refusal)
-    warnings = _table("Warnings on accepted scans", IngestWarning)
-    return "\n".join((INTRODUCTION, refusals, warnings))
+def codes_table() -> str:
+    """Give all codes as one Markdown table, refusals first, in the order of the rules."""
+    lines = ["| code | meaning | what to do |", "|---|---|---|"]
+    lines += _rows(Refusal)
+    lines += _rows(IngestWarning)
+    return "\n".join(lines)
 
 
-def _table(title: str, codes: Iterable[Refusal | IngestWarning]) -> str:
-    lines = [f"## {title}", "", "| code | meaning | what to do |", "|---|---|---|"]
-    lines += [f"| `{code.value}` | {code.meaning} | {code.remedy} |" for code in codes]
-    return "\n".join([*lines, ""])
+def _rows(codes: Iterable[Refusal | IngestWarning]) -> list[str]:
+    return [f"| `{code.value}` | {code.meaning} | {code.remedy} |" for code in codes]
+
+
+def with_codes(page: str) -> str:
+    """Give a page with today's table between its two marks; raises DataError if it has none."""
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise DataError("the page lacks the two marks of the table", remedy=f"{BEGIN} and {END}")
+    return f"{before}{BEGIN}\n{codes_table()}\n{END}{after}"
 
 
 if __name__ == "__main__":
-    sys.stdout.write(codes_page())
+    page = Path(sys.argv[1])
+    write_atomic(page, with_codes(page.read_text("utf-8")).encode(), mode=0o644)

@@ -12,6 +12,7 @@ from bs_client.check.reading import CheckedScan
 from bs_client.check.report import Report
 from bs_common.files import write_atomic
 
+FILES_HEADER = ("file", "verdict", "warnings", "reason", "evidence")
 INDEX_NAME, FILES_NAME, LABELS_NAME = "index.csv", "files.csv", "labels.csv"
 
 
@@ -23,7 +24,7 @@ def write_lists(folder: Path, report: Report, shown: Sequence[CheckedScan]) -> N
     _write(
         folder / INDEX_NAME, ("number", "study_uid", "files", "warnings", "notes"), _index(shown)
     )
-    _write(folder / FILES_NAME, ("file", "verdict", "warnings", "reason"), _files(report))
+    _write(folder / FILES_NAME, FILES_HEADER, _files(report))
     _write(folder / LABELS_NAME, ("fault", "line", "study_uid"), _unmatched(report.labelled))
 
 
@@ -35,7 +36,8 @@ def _index(shown: Sequence[CheckedScan]) -> Iterable[tuple[object, ...]]:
 
 def _files(report: Report) -> Iterable[tuple[object, ...]]:
     for one in report.verdicts:
-        yield one.file, one.verdict, " ".join(one.warnings), one.reason
+        evidence = "; ".join(one.evidence)
+        yield one.file, one.verdict, " ".join(one.warnings), one.reason, evidence
 
 
 def _unmatched(labelled: Labelled | None) -> Iterable[tuple[object, ...]]:

@@ -136,6 +136,7 @@ def as_json(report: Report, *, page: Path | None) -> dict[str, object]:
                 "verdict": one.verdict,
                 "warnings": list(one.warnings),
                 "reason": one.reason,
+                "evidence": list(one.evidence),
             }
             for one in report.verdicts
         ],

@@ -19,6 +19,12 @@ def predict(
     key: Annotated[Path | None, typer.Option(help="release.pub of the study.")] = None,
     backbone: Annotated[Path | None, typer.Option(help="Weights file of the backbone.")] = None,
     dicom: Annotated[bool, typer.Option("--dicom", help="Write DICOM results as well.")] = False,
+    seg: Annotated[
+        bool, typer.Option("--seg", help="With --dicom: the map's hot regions as segmentations.")
+    ] = False,
+    gsps: Annotated[
+        bool, typer.Option("--gsps", help="With --dicom: circles that a viewer draws on the scan.")
+    ] = False,
     maps: Annotated[bool, typer.Option(help="Draw a Grad-CAM map of each scan.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a study.")] = False,
 ) -> None:
@@ -30,6 +36,8 @@ def predict(
     from bs_client.predict.outcome import count_verdicts, write_results
     from bs_client.predict.studies import Wanted, predict_studies, prepare_folder
 
+    if (seg or gsps) and not dicom:
+        raise typer.BadParameter("goes with --dicom", param_hint="--seg" if seg else "--gsps")
     outcomes = []
     with explained():
         predictor = open_predictor(
@@ -38,7 +46,7 @@ def predict(
             site=None if site is None else SiteFolder(site),
             key_file=key,
             backbone_file=backbone,
-            wanted=Wanted(maps=maps, dicom=dicom),
+            wanted=Wanted(maps=maps, dicom=dicom, seg=seg, gsps=gsps),
         )
         prepare_folder(folder, scans)
         with progress_bar() as bar:

@@ -187,7 +187,11 @@ def _keep(
         patient_id=scan.patient_id,
         pixel_sha256=scan.pixel_sha256,
         synthetic=scan.synthetic,
-        geometry=Geometry((rows_a, columns_a), (rows_p, columns_p)),
+        geometry=Geometry(
+            (rows_a, columns_a),
+            (rows_p, columns_p),
+            posterior_mirrored=scan.posterior.mirrored,
+        ),
         files=study.files,
     )
 

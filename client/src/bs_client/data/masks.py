@@ -21,7 +21,8 @@ def read_mask(path: Path, geometry: Geometry) -> tuple[Mask, Mask]:
 
     Returns
     -------
-    Anterior and posterior mask, each (rows, columns) of its view; set where a spot was drawn.
+    Anterior and posterior mask, each (rows, columns) of its view; set where a spot was drawn. The
+    posterior one is mirrored where the view was.
 
     Raises
     ------
@@ -44,4 +45,5 @@ def read_mask(path: Path, geometry: Geometry) -> tuple[Mask, Mask]:
             remedy="Draw masks without colour in the scan's own matrix, anterior left, posterior "
             "right.",
         )
-    return drawn[:, :columns], drawn[:, columns:]
+    anterior, posterior = drawn[:, :columns], drawn[:, columns:]
+    return anterior, posterior[:, ::-1] if geometry.posterior_mirrored else posterior

@@ -3,7 +3,7 @@
 The paper fixes 512 x 256 pixels a view, [0, 1] by minimum and maximum, the views side by side and
 three equal channels. It leaves open the order; the minimum and maximum are taken of each view
 after resizing, so that every input reaches 0 and 1 exactly. The `robust` profile does the same
-after clipping each view at its 99.9th percentile.
+after clipping each view at its 99.9th percentile, `robust-sqrt` takes the square root of that.
 """
 
 from __future__ import annotations
@@ -28,10 +28,15 @@ CLIP_PERCENTILE = 99.9
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
-    """How large the two views were; (rows, columns) each."""
+    """How large the two views were, (rows, columns) each, and what was turned.
+
+    posterior_mirrored : whether the posterior view was mirrored after reading, as a site's setting
+        allows; what is drawn in the stored matrix, such as a mask, is mirrored along.
+    """
 
     anterior_shape: Shape
     posterior_shape: Shape
+    posterior_mirrored: bool = False
 
     def to_native(self, network_map: Image) -> tuple[Image, Image]:
         """Cut a map over the network input into the two views and resize each to its scan.
@@ -86,7 +91,7 @@ def prepare(
     anterior_counts, posterior_counts : (rows, columns) float32, counts per pixel, head first; the
         shapes may differ, and each is stretched to (height, width) as in the paper.
     profile : "paper" maps each view's minimum and maximum to 0 and 1; "robust" clips the view at
-        its 99.9th percentile before.
+        its 99.9th percentile before; "robust-sqrt" gives the square root of what "robust" gives.
 
     Raises
     ------
@@ -110,11 +115,13 @@ def _scale(view: Image, name: str, profile: Preprocessing) -> Image:
             f"the {name} view has values from {lowest} to {highest}, expected a finite range",
             remedy="Export the study again; a view without contrast is not a scan.",
         )
-    if profile == "robust":
+    if profile != "paper":
         ceiling = np.float32(np.percentile(view, CLIP_PERCENTILE))
         # With less than a thousandth of the pixels lit there is no contrast below the percentile.
         highest = ceiling if ceiling > lowest else highest
-    return np.asarray((np.minimum(view, highest) - lowest) / (highest - lowest), np.float32)
+    scaled = np.asarray((np.minimum(view, highest) - lowest) / (highest - lowest), np.float32)
+    # Of values from 0 to 1, so that the ends stay where they are.
+    return np.sqrt(scaled) if profile == "robust-sqrt" else scaled
 
 
 def _shape(counts: Image) -> Shape:

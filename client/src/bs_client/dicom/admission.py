@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from bs_client.dicom.codes import Finding, IngestWarning, Refusal, refused
 from bs_client.dicom.fields import text
 from bs_client.dicom.header import Header
@@ -52,7 +54,8 @@ def _check_class(header: Header) -> tuple[Finding, ...]:
 
 def _check_whole_body(header: Header) -> tuple[Finding, ...]:
     kind = _image_type(header, ACQUISITION_KIND)
-    if kind == "WHOLE BODY":
+    # Some exports write WHOLE_BODY or WHOLEBODY for the standard's WHOLE BODY.
+    if re.sub(r"[\s_-]", "", kind) == "WHOLEBODY":
         return ()
     if kind:
         raise refused(Refusal.E_NOT_WHOLE_BODY, f"Image Type value 3 {kind[:16]}")

@@ -34,6 +34,11 @@ class ScanObject:
     findings: tuple[Finding, ...]
     pixel_sha256: str
 
+    @property
+    def evidence(self) -> tuple[str, ...]:
+        """Say what decided each view, such as ``"anterior by view_code"``."""
+        return tuple(f"{view} by {image.source}" for view, image in sorted(self.views.items()))
+
 
 def read_object(file: Path, settings: IngestSettings) -> ScanObject:
     """Read one file; raises ScanRefused with the code of the first rule that refuses it."""

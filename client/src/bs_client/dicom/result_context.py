@@ -14,12 +14,15 @@ from io import BytesIO
 from pydicom import Dataset
 from pydicom.uid import UID
 
+from bs_client.dicom.admission import NM_CLASSES
 from bs_client.dicom.dataset_file import PYDICOM_FAILURES, quiet_pydicom
-from bs_client.dicom.fields import text
+from bs_client.dicom.fields import integer, text
 from bs_common.errors import DataError
 
 MANUFACTURER = "bs-client, research software"
 MODEL_NAME = "bs-client predict"
+# Not a paired structure, so that no laterality is missing (PS3.3 C.7.3.1, PS3.16 annex L).
+BODY_PART = "WHOLEBODY"
 NOT_FOR_DIAGNOSIS = "AI result for research: not for diagnosis"
 
 # PS3.3 C.7.1.1, C.7.2.1: these must be there, and may be empty (type 2).
@@ -39,10 +42,7 @@ _OPTIONAL = (
     "SpecificCharacterSet",
     "TimezoneOffsetFromUTC",
     "IssuerOfPatientID",
-    "OtherPatientIDs",
     "PatientAge",
-    "PatientSize",
-    "PatientWeight",
     "PatientIdentityRemoved",
     "DeidentificationMethod",
     "DeidentificationMethodCodeSequence",
@@ -99,8 +99,12 @@ class SourceImage:
 
     @property
     def referenced_frames(self) -> list[int] | None:
-        """Frames to name in a reference; None where the object is not multi-frame."""
-        return list(self.frames) if text(self.dataset, "NumberOfFrames") else None
+        """Frames to name in a reference; None where the object's class is not multi-frame.
+
+        Nuclear medicine always is, even with one frame (PS3.3 C.8.4.8).
+        """
+        several = (integer(self.dataset, "NumberOfFrames") or 1) > 1
+        return list(self.frames) if several or self.sop_class_uid in NM_CLASSES else None
 
     def reference(self) -> Dataset:
         """Give the item that leads from a result to these frames (PS3.3 table 10-3)."""
@@ -117,6 +121,7 @@ class ResultInstance:
     """Names of a new object and of what made it; the terms are the standard's own.
 
     content_date_time : when it was made, in this site's time.
+    instance_number : its number in the series, from 1.
     """
 
     series_instance_uid: str
@@ -125,6 +130,7 @@ class ResultInstance:
     sop_instance_uid: str
     software_versions: str
     content_date_time: datetime
+    instance_number: int = 1
 
     def __post_init__(self) -> None:
         """Refuse names that no archive would take."""
@@ -135,6 +141,15 @@ class ResultInstance:
             raise ValueError(f"series number {self.series_number}, expected 1 or above")
         if max(len(self.series_description), len(self.software_versions)) > 64:
             raise ValueError("a text is longer than the 64 characters of VR LO")
+
+    def date(self, result: Dataset) -> None:
+        """Say in an object when it and its content were made."""
+        made = self.content_date_time
+        result.InstanceCreationDate, result.InstanceCreationTime = made.date(), made.time()
+        # Presentation states have their own words for it (PS3.3 C.11.10).
+        words = "PresentationCreation" if "PresentationCreationDate" in result else "Content"
+        setattr(result, f"{words}Date", made.date())
+        setattr(result, f"{words}Time", made.time())
 
 
 def check_one_study(source_images: Sequence[SourceImage]) -> None:

@@ -20,6 +20,7 @@ class ViewImage:
     spacing_mm : (row, column) pixel spacing, or None where the object does not state it.
     source : the evidence that decided the view, such as ``"view_code"`` or ``"ge_name"``.
     frame : number of the frame in its object, from 1 as in DICOM references.
+    mirrored : whether `counts` are the stored frame mirrored left to right.
     """
 
     counts: Counts
@@ -27,6 +28,7 @@ class ViewImage:
     source: str
     sop_instance_uid: str
     frame: int
+    mirrored: bool = False
 
 
 @dataclass(frozen=True, slots=True)

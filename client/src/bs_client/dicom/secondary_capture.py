@@ -12,6 +12,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from bs_client.dicom.dataset_file import quiet_pydicom
 from bs_client.dicom.result_context import (
+    BODY_PART,
     MANUFACTURER,
     MODEL_NAME,
     NOT_FOR_DIAGNOSIS,
@@ -66,7 +67,7 @@ def make_secondary_capture(
             series_number=instance.series_number,
             series_description=instance.series_description,
             sop_instance_uid=instance.sop_instance_uid,
-            instance_number=1,
+            instance_number=instance.instance_number,
             manufacturer=MANUFACTURER,
             manufacturer_model_name=MODEL_NAME,
             software_versions=instance.software_versions,
@@ -80,12 +81,12 @@ def make_secondary_capture(
 
 def _describe(image: Dataset, instance: ResultInstance, derivation_description: str) -> None:
     made = instance.content_date_time
-    image.ContentDate = image.InstanceCreationDate = made.date()
-    image.ContentTime = image.InstanceCreationTime = made.time()
+    instance.date(image)
     image.DateOfSecondaryCapture, image.TimeOfSecondaryCapture = made.date(), made.time()
     image.ImageType = ["DERIVED", "SECONDARY"]
     image.ConversionType = "WSD"  # made on a workstation
     image.PatientOrientation = None
+    image.BodyPartExamined = BODY_PART
     image.BurnedInAnnotation = "YES"
     image.ContentQualification = "RESEARCH"
     image.ImageComments = NOT_FOR_DIAGNOSIS

@@ -97,7 +97,7 @@ def make_structured_report(
             series_number=instance.series_number,
             series_description=instance.series_description,
             sop_instance_uid=instance.sop_instance_uid,
-            instance_number=1,
+            instance_number=instance.instance_number,
             manufacturer=MANUFACTURER,
             manufacturer_model_name=MODEL_NAME,
             software_versions=instance.software_versions,
@@ -105,10 +105,9 @@ def make_structured_report(
             content_time=instance.content_date_time.time(),
             is_complete=True,
         )
-        report.InstanceCreationDate = instance.content_date_time.date()
-        report.InstanceCreationTime = instance.content_date_time.time()
+        instance.date(report)
         report.ContentQualification = "RESEARCH"
-        report.CodingSchemeIdentificationSequence = [_scheme()]
+        report.CodingSchemeIdentificationSequence = [scheme_identification()]
         take_over_patient_and_study(report, source_images[0])
     return report
 
@@ -195,7 +194,8 @@ def _measurements(
     )
 
 
-def _scheme() -> Dataset:
+def scheme_identification() -> Dataset:
+    """Give the item that names our own coding scheme (PS3.3 table 10-1)."""
     item = Dataset()
     item.CodingSchemeDesignator = SCHEME
     item.CodingSchemeName = SCHEME_NAME

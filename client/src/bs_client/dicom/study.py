@@ -26,12 +26,15 @@ class FileVerdict:
     verdict : ``"accepted"`` or an `E_...` code.
     warnings : `W_...` codes in the order of the rules.
     reason : the refusal in words, empty where accepted.
+    evidence : what decided each view, such as ``"anterior by view_code"``; empty where the object
+        was refused before its views mattered, for then the reason says what decided.
     """
 
     file: Path
     verdict: str
     warnings: tuple[str, ...] = ()
     reason: str = ""
+    evidence: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +128,8 @@ def _scan(pair: Pair, findings: tuple[Finding, ...], settings: IngestSettings) -
     posterior = pair.posterior
     mirrored = any(one.warning is IngestWarning.W_PA_MIRRORED for one in findings)
     if mirrored and settings.flip_mirrored_posterior:
-        posterior = replace(posterior, counts=np.ascontiguousarray(posterior.counts[:, ::-1]))
+        turned = np.ascontiguousarray(posterior.counts[:, ::-1])
+        posterior = replace(posterior, counts=turned, mirrored=True)
     header = pair.anterior_object.header
     everything = [*(one for part in pair.objects for one in part.findings), *findings]
     return BoneScan(
@@ -167,12 +171,17 @@ def _accepted_verdicts(
     verdicts = [_verdict(file, refusal) for file, refusal in refusals.items()]
     for file, one in objects.items():
         if _identity(one) in used:
-            verdicts.append(FileVerdict(file, ACCEPTED, _codes((*one.findings, *findings))))
+            verdicts.append(_acceptance(file, one, findings))
         elif _identity(one) in paired:
-            verdicts.append(FileVerdict(file, ACCEPTED, _codes((*one.findings, spare))))
+            verdicts.append(_acceptance(file, one, (spare,)))
         else:
             verdicts.append(_verdict(file, _missing([one], {}), one))
     return verdicts
+
+
+def _acceptance(file: Path, one: ScanObject, findings: tuple[Finding, ...]) -> FileVerdict:
+    warnings = _codes((*one.findings, *findings))
+    return FileVerdict(file, ACCEPTED, warnings, evidence=one.evidence)
 
 
 def _refused_verdicts(
@@ -194,7 +203,9 @@ def _paired(objects: Mapping[Path, ScanObject]) -> set[tuple[str, str]]:
 
 
 def _verdict(file: Path, refusal: ScanRefused, one: ScanObject | None = None) -> FileVerdict:
-    return FileVerdict(file, refusal.refusal, _codes(one.findings if one else ()), str(refusal))
+    warnings = _codes(one.findings if one else ())
+    evidence = one.evidence if one else ()
+    return FileVerdict(file, refusal.refusal, warnings, str(refusal), evidence)
 
 
 def _in_order(files: Sequence[Path], verdicts: Iterable[FileVerdict]) -> tuple[FileVerdict, ...]:

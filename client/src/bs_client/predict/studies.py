@@ -13,7 +13,7 @@ from bs_client.dicom.settings import IngestSettings
 from bs_client.dicom.structured_report import StudyResult
 from bs_client.dicom.study import ACCEPTED, FileVerdict, inspect_study
 from bs_client.explain.overlay import OverlayCaption, overlay_name
-from bs_client.predict.dicom_results import write_dicom_results
+from bs_client.predict.dicom_results import DicomRequest, write_dicom_results
 from bs_client.predict.model import OpenModel, Reading
 from bs_client.predict.outcome import RESULTS, Outcome
 from bs_client.predict.picture import Picture, draw_result
@@ -26,10 +26,17 @@ Progress = Callable[[int, int], None]  # studies done, studies in all
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is written for a scan besides its line in the table."""
+    """What is written for a scan besides its line in the table.
+
+    maps : the overlay as a PNG.
+    dicom : report and, with `maps`, the overlay as DICOM objects.
+    seg, gsps : with `dicom`, also segmentations and a presentation state of the maps.
+    """
 
     maps: bool
     dicom: bool
+    seg: bool = False
+    gsps: bool = False
 
 
 def prepare_folder(folder: Path, inputs: Sequence[Path]) -> None:
@@ -106,10 +113,8 @@ class Predictor:
                 remarks.append(f"no picture: {error}")
         if self.wanted.dicom:
             try:
-                result = self._result(scan, read)
-                names = write_dicom_results(
-                    self.folder, case, scan, result, picture=picture, now=self.clock()
-                )
+                request = self._request(scan, read, picture)
+                names = write_dicom_results(self.folder, case, request)
                 outcome = replace(outcome, dicom=names)
             except DataError as error:
                 remarks.append(f"no DICOM results: {error}")
@@ -130,6 +135,17 @@ class Predictor:
             (read.anterior_map, read.posterior_map),
             caption=caption,
             model=f"model {bundle.model.study} {bundle.manifest_sha256[:12]}",
+        )
+
+    def _request(self, scan: BoneScan, read: Reading, picture: Picture | None) -> DicomRequest:
+        return DicomRequest(
+            scan,
+            self._result(scan, read),
+            picture,
+            (read.anterior_map, read.posterior_map),
+            seg=self.wanted.seg,
+            gsps=self.wanted.gsps,
+            now=self.clock(),
         )
 
     def _result(self, scan: BoneScan, read: Reading) -> StudyResult:
