@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,22 @@ def test_the_overlays_hidden_with_the_table_have_no_place_in_the_summary() -> No
     summary = summarise_external("namur", paper_reply(hide=CONFUSION), 0.5)
 
     assert summary.tp is None
+
+
+def test_scans_that_could_not_be_judged_any_more_are_counted_by_code() -> None:
+    reply = paper_reply()
+    reply = replace(reply, metrics={**reply.metrics, "refused.E_VANISHED": 7})
+
+    summary = summarise_external("namur", reply, 0.5)
+
+    assert summary.refused == {"E_VANISHED": 7}
+
+
+def test_a_small_number_of_scans_not_judged_is_hidden_under_its_code() -> None:
+    summary = summarise_external("namur", paper_reply(hide=("refused.E_VANISHED",)), 0.5)
+
+    assert summary.refused == {}
+    assert summary.hidden == {"refused.E_VANISHED": "small_cell"}
 
 
 def test_a_rate_of_nobody_is_empty_and_not_called_hidden() -> None:

@@ -96,6 +96,7 @@ REPLY_METRICS: Mapping[MessageType, Mapping[str, Numbers]] = {
         **dict.fromkeys(("auc", "auc-low", "auc-high"), HIDEABLE_RATE),
         **dict.fromkeys(("roc.metastasis", "roc.no_metastasis"), ROC_CELLS),
         "overlays": HIDEABLE_COUNT,
+        "refused.*": HIDEABLE_COUNT,
     },
     MessageType.FINISH: {},
 }

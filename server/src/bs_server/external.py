@@ -13,6 +13,7 @@ from bs_common.metrics import Confusion, roc_points, wilson
 from bs_common.weights import digest
 from bs_server.config import StudyFolder
 from bs_server.exchange import Exchange, NoAnswer
+from bs_server.sites import refused_counts
 from bs_server.summary import SMALL_CELL, ExternalSummary, Rate, RocPoints
 
 
@@ -70,6 +71,7 @@ def summarise_external(site: str, reply: Reply, threshold: float) -> ExternalSum
         rates=rates,
         roc=_roc(reply),
         calibration=None,
+        refused=refused_counts(reply),
         hidden=hidden,
     )
 

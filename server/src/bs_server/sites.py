@@ -16,7 +16,6 @@ from bs_server.summary import SMALL_CELL, CohortCount, SiteSummary
 def summarise_site(name: str, reply: Reply, register: Register) -> SiteSummary:
     """Turn a site's description into its place in the summary."""
     site = register.sites[name]
-    prefix = "refused."
     return SiteSummary(
         name=name,
         role=site.role,
@@ -29,14 +28,20 @@ def summarise_site(name: str, reply: Reply, register: Register) -> SiteSummary:
         },
         backbone_sha256=reply.texts["backbone-sha256"],
         cohort=[row for split in SPLITS if (row := _cohort_row(split, reply)) is not None],
-        refused={
-            key.removeprefix(prefix): count
-            for key, count in sorted(reply.metrics.items())
-            if key.startswith(prefix) and isinstance(count, int)
-        },
+        refused=refused_counts(reply),
         min_cell=_count(reply, "min-cell"),
         hidden=dict.fromkeys(reply.hidden, SMALL_CELL),
     )
+
+
+def refused_counts(reply: Reply) -> dict[str, int]:
+    """Give what a site could not use, by code, as far as it is not hidden."""
+    prefix = "refused."
+    return {
+        key.removeprefix(prefix): count
+        for key, count in sorted(reply.metrics.items())
+        if key.startswith(prefix) and isinstance(count, int)
+    }
 
 
 def _cohort_row(split: str, reply: Reply) -> CohortCount | None:

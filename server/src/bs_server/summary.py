@@ -62,7 +62,7 @@ class CohortCount(_Value):
 class SiteSummary(_PartlyHidden):
     """What one site said of itself.
 
-    refused : refusal code -> number of scans that could not be used.
+    refused : refusal code -> studies that could not be used, and files that belong to none.
     min_cell : the smallest count the site lets out, or None where it did not say.
     hidden : names as ``train.metastasis`` or ``refused.E_CODE``.
     """
@@ -171,7 +171,9 @@ class ExternalSummary(_PartlyHidden):
     tp, fn, tn, fp : scans at `threshold`, positive meaning metastasis.
     rates : by name: tpr, fnr, tnr, fpr, ppv, npv, accuracy, f1.
     auc_method : how the interval of the AUC was computed, such as ``DeLong``.
-    hidden : the field's name, ``rates.tpr``, or ``calibration.3.positives`` (bins from 0).
+    refused : refusal code -> described scans that could not be judged any more.
+    hidden : the field's name, ``rates.tpr``, ``refused.E_CODE`` or ``calibration.3.positives``
+        (bins from 0).
     """
 
     site: str
@@ -187,19 +189,21 @@ class ExternalSummary(_PartlyHidden):
     rates: dict[str, Rate]
     roc: RocPoints | None
     calibration: list[CalibrationBin] | None
+    refused: dict[str, Count] = {}
 
     def cells(self) -> Mapping[str, object]:
         """Name the AUC, the four counts, the rates, the curve and the calibration bins."""
         whole = ("auc", "auc_ci", "tp", "fn", "tn", "fp", "roc", "calibration")
         cells = {name: getattr(self, name) for name in whole}
         cells |= {f"rates.{name}": rate.value for name, rate in self.rates.items()}
+        cells |= {f"refused.{code}": count for code, count in self.refused.items()}
         for index, bin_ in enumerate(self.calibration or ()):
             cells[f"calibration.{index}.count"] = bin_.count
             cells[f"calibration.{index}.positives"] = bin_.positives
         return cells
 
     def _may_be_absent(self, name: str) -> bool:
-        return name.startswith("rates.")
+        return name.startswith(("rates.", "refused."))
 
 
 class Summary(_Value):

@@ -146,12 +146,60 @@ def test_a_study_that_cannot_be_used_is_counted_and_the_others_are_used(
     assert len(data.entries) == 5
 
 
-def test_files_that_are_no_scans_are_passed_over(own_cohort: Path, tmp_path: Path) -> None:
-    (own_cohort / "scans" / "notes.txt").write_text("to be done")
+def test_files_that_are_no_scans_are_counted_by_code(own_cohort: Path, tmp_path: Path) -> None:
+    for name in ("notes.txt", "thumbs.db"):
+        (own_cohort / "scans" / name).write_text("to be done")
 
     data = load(own_cohort, tmp_path / "cache")
 
+    assert data.intake.refused == {"E_NOT_DICOM": 2}
+    assert len(data.entries) == 6
+
+
+def test_the_slices_of_another_modality_count_as_one_study(
+    own_cohort: Path, tmp_path: Path
+) -> None:
+    slice_ = dcmread(next((own_cohort / "scans").iterdir()))
+    slice_.Modality = "CT"
+    for study, number in (("1.2.3", 1), ("1.2.3", 2), ("1.2.3", 3), ("1.2.4", 1)):
+        slice_.StudyInstanceUID = study
+        slice_.save_as(own_cohort / "scans" / f"ct-{study}-{number}.dcm")
+
+    data = load(own_cohort, tmp_path / "cache")
+
+    assert data.intake.refused == {"E_MODALITY": 2}
+
+
+def test_labels_and_masks_among_the_scans_are_no_refused_files(
+    own_cohort: Path, tmp_path: Path
+) -> None:
+    data = load_dataset(
+        own_cohort,  # holds scans/, masks/ and labels.csv
+        own_cohort / "labels.csv",
+        settings=SETTINGS,
+        ingest=INGEST,
+        role="train",
+        site="aachen",
+        cache=tmp_path / "cache",
+    )
+
+    assert any(entry.mask is not None for entry in data.entries)
     assert data.intake.refused == {}
+
+
+def test_a_scan_that_is_gone_changed_or_damaged_is_not_still_there(
+    own_cohort: Path, tmp_path: Path
+) -> None:
+    data = load(own_cohort, tmp_path / "cache", role="evaluate")
+    gone, changed, damaged, *rest = (data.record(entry).files[0] for entry in data.entries)
+    gone.unlink()
+    changed.write_bytes(rest[0].read_bytes())
+    cut_short(damaged)
+
+    left = data.still_there(Split.EXTERNAL)
+
+    assert left.entries == data.entries[3:]
+    assert data.of_split(Split.EXTERNAL) == list(data.entries)
     assert len(data.entries) == 6
 
 

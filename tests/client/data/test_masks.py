@@ -45,6 +45,15 @@ def test_a_spot_is_read_from_every_picture_without_colour_channels(
     assert np.argwhere(posterior).tolist() == [[4, 3]]
 
 
+def test_a_posterior_mask_is_mirrored_with_its_view(tmp_path: Path) -> None:
+    path = draw(tmp_path / "mask.png", Image.fromarray(SPOTS))
+
+    anterior, posterior = read_mask(path, Geometry((6, 4), (6, 4), posterior_mirrored=True))
+
+    assert np.argwhere(anterior).tolist() == [[1, 2]]
+    assert np.argwhere(posterior).tolist() == [[4, 0]]
+
+
 def test_views_of_different_width_are_cut_between_them(tmp_path: Path) -> None:
     path = draw(tmp_path / "mask.png", Image.fromarray(SPOTS))
 

@@ -10,6 +10,8 @@ from bs_common.errors import DataError
 from bs_common.settings import Preprocessing
 
 Counts = NDArray[np.float32]
+PAPER_AND_ROBUST: tuple[Preprocessing, ...] = ("paper", "robust")
+ROBUST_AND_ROOT: tuple[Preprocessing, ...] = ("robust", "robust-sqrt")
 
 
 def random_counts(rows: int, columns: int, *, seed: int = 0) -> Counts:
@@ -89,11 +91,34 @@ def test_one_hot_spot_darkens_the_paper_profile_and_not_the_robust_one() -> None
 
     paper, robust = (
         prepare(cold, hot, height=64, width=32, profile=profile).image[:, 32:]
-        for profile in get_args(Preprocessing)
+        for profile in PAPER_AND_ROBUST
     )
 
     assert np.median(paper) < 0.01
     assert np.median(robust) > 0.3
+
+
+def test_the_square_root_profile_is_the_root_of_the_robust_one() -> None:
+    counts = np.random.default_rng(3).poisson(20, (64, 32)).astype(np.float32)
+
+    robust, root = (
+        prepare(counts, counts, height=64, width=32, profile=profile).image
+        for profile in ROBUST_AND_ROOT
+    )
+
+    np.testing.assert_allclose(root**2, robust, atol=1e-6)
+    assert (root.min(), root.max()) == (0, 1)
+
+
+def test_maps_go_back_to_native_pixels_alike_for_every_profile() -> None:
+    counts = np.random.default_rng(3).poisson(20, (100, 40)).astype(np.float32)
+
+    geometries = {
+        prepare(counts, counts, height=64, width=32, profile=profile).geometry
+        for profile in get_args(Preprocessing)
+    }
+
+    assert geometries == {Geometry((100, 40), (100, 40))}
 
 
 def test_both_profiles_order_the_pixels_below_the_ceiling_alike() -> None:
@@ -101,7 +126,7 @@ def test_both_profiles_order_the_pixels_below_the_ceiling_alike() -> None:
 
     paper, robust = (
         prepare(view, view, height=64, width=32, profile=profile).image
-        for profile in get_args(Preprocessing)
+        for profile in PAPER_AND_ROBUST
     )
 
     below = robust < 1

@@ -88,6 +88,15 @@ def test_another_kind_of_acquisition_is_not_whole_body(
     assert code_of(scan) == "E_NOT_WHOLE_BODY"
 
 
+@pytest.mark.parametrize("kind", ["WHOLE_BODY", "WHOLEBODY", "Whole Body"])
+def test_other_spellings_of_whole_body_are_understood(
+    scan: Dataset, code_of: CodeOf, kind: str
+) -> None:
+    scan.ImageType = ["ORIGINAL", "PRIMARY", kind, "EMISSION"]
+
+    assert code_of(scan) == "accepted"
+
+
 def test_a_tall_matrix_stands_for_a_missing_image_type(
     scan: Dataset, read: Callable[..., StudyReading]
 ) -> None:

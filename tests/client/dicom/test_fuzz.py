@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -31,6 +32,7 @@ from bs_client.dicom.decoder import shared_decoder
 from bs_client.phantom.nm_object import encoded, nm_objects
 from bs_client.phantom.site_style import STYLES
 from bs_client.phantom.study import draw_study
+from bs_common.settings import Preprocessing
 
 SECRET = "SECRETNAME"  # patient's name and id in every seed
 VERDICTS = {"accepted", *(code.value for code in Refusal)}
@@ -236,7 +238,7 @@ def assert_verdict(file: Path, content: bytes, ingest: IngestSettings, tally: Ta
         verdicts += reading.verdicts
         if reading.scan is not None:
             counts = reading.scan.anterior.counts, reading.scan.posterior.counts
-            for profile in ("paper", "robust"):
+            for profile in get_args(Preprocessing):
                 prepare(*counts, height=64, width=32, profile=profile)
     tally.slowest_s = max(tally.slowest_s, time.monotonic() - started)
     assert len(verdicts) == 1

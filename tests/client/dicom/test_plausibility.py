@@ -163,6 +163,8 @@ def test_a_site_may_turn_mirrored_posterior_views(scan: Dataset, read: Read, bod
 
     assert accepted is not None
     np.testing.assert_array_equal(accepted.posterior.counts, body[:, ::-1])
+    assert accepted.posterior.mirrored
+    assert not accepted.anterior.mirrored
 
 
 def test_correlation_is_one_for_equal_views_and_ignores_gain(body: Body) -> None:

@@ -41,6 +41,26 @@ def test_the_digest_depends_on_the_counts_alone(
     assert len(two_frames.pixel_sha256) == len(hashlib.sha256().hexdigest())
 
 
+def test_a_verdict_names_the_evidence_of_each_view(
+    make_object: Make, read: Callable[..., StudyReading]
+) -> None:
+    dataset = make_object("posterior", "anterior")
+    del dataset.DetectorInformationSequence[0].ViewCodeSequence
+
+    (verdict,) = read(dataset).verdicts
+
+    assert verdict.evidence == ("anterior by view_code", "posterior by complement")
+
+
+def test_a_view_without_its_partner_still_names_its_evidence(
+    make_object: Make, read: Callable[..., StudyReading]
+) -> None:
+    (verdict,) = read(make_object("anterior")).verdicts
+
+    assert verdict.verdict == "E_VIEW_MISSING"
+    assert verdict.evidence == ("anterior by view_code",)
+
+
 def test_a_refused_study_raises_its_code_with_a_remedy(
     make_object: Make, save: Callable[..., Path]
 ) -> None:

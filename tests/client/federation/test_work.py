@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
@@ -178,6 +179,25 @@ def test_the_external_evaluation_leaves_its_page_in_the_sites_own_folder(
         "private",
         "site.toml",
     ]
+
+
+def test_a_scan_that_vanished_is_counted_and_the_others_are_judged(
+    cohort: Path, tmp_path: Path
+) -> None:
+    own = Path(shutil.copytree(cohort, tmp_path / "own"))
+    work = open_work(tmp_path / "namur", own, "evaluate")
+    lost = next(entry for entry in work.dataset.entries if entry.label)
+    for file in work.dataset.record(lost).files:
+        file.unlink()
+
+    first, again = (
+        carried(work.external(ask(MessageType.EXTERNAL)), work).metrics for _ in range(2)
+    )
+
+    assert first == again
+    assert first["refused.E_VANISHED"] == 1
+    judged = sum(int(str(first[name])) for name in ("tp", "fn", "tn", "fp"))
+    assert judged == len(work.dataset.entries) - 1 == 5
 
 
 def test_a_site_without_scans_of_a_split_says_so(

@@ -18,7 +18,7 @@ from bs_client.data.preprocess import Image
 from bs_client.dicom import BoneScan, IngestSettings, find_studies, read_study
 from bs_client.dicom.structured_report import SCHEME, StudyResult
 from bs_client.phantom.nm_object import encoded, nm_objects
-from bs_client.phantom.site_style import STYLES
+from bs_client.phantom.site_style import STYLES, SiteName
 from bs_client.phantom.study import draw_study
 from bs_client.predict.dicom_results import DicomRequest, write_dicom_results
 from bs_common.errors import DataError
@@ -46,11 +46,13 @@ def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     scan = phantom(tmp_path_factory.mktemp("scan"), request.param)
     before = [digest(file) for file in scan.files]
     names = write_dicom_results(folder, 1, asked(scan))
-    files = {kind: dcmread(folder / name) for kind, name in zip(KINDS, names, strict=True)}
+    files: dict[str, Dataset] = {
+        kind: dcmread(folder / name) for kind, name in zip(KINDS, names, strict=True)
+    }
     return Written(folder, scan, files, [digest(file) for file in scan.files] == before)
 
 
-def phantom(folder: Path, style: str) -> BoneScan:
+def phantom(folder: Path, style: SiteName) -> BoneScan:
     study = draw_study(5, 1, style=STYLES[style], label=True, preset="realistic", patient_number=1)
     for name, dataset in nm_objects(study).items():
         (folder / f"{name}.dcm").write_bytes(encoded(dataset))
@@ -116,6 +118,7 @@ def test_another_library_reads_the_segmentation_and_what_it_says_of_itself(
     read = highdicom.seg.segread(written.folder / "case-0001-anterior-seg.dcm")
 
     described = read.get_segment_description(1)
+    assert described.algorithm_identification is not None
     assert described.segment_label == "AI attention, not a lesion"
     assert described.algorithm_identification.version == RESULT.model_sha256
     assert "not for diagnosis" in read.ContentDescription

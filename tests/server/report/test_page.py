@@ -223,6 +223,26 @@ def test_a_small_count_is_hidden_and_its_sums_with_it(summary: Summary) -> None:
     assert "Hidden cells are not zero" in page
 
 
+@pytest.mark.parametrize(
+    ("refused", "hidden", "said"),
+    [
+        ({"E_VANISHED": 7}, {}, "Described before and not judged: 7 (E_VANISHED)."),
+        (
+            {},
+            {"refused.E_VANISHED": "small_cell"},
+            "Described before and not judged: <5 hidden (E_VANISHED).",
+        ),
+    ],
+)
+def test_scans_that_could_not_be_judged_are_told(
+    summary: Summary, refused: dict[str, int], hidden: dict[str, str], said: str
+) -> None:
+    fields = summary.model_dump()
+    fields["external"] |= {"refused": refused, "hidden": hidden}
+
+    assert said in PageText(render_report(Summary.model_validate(fields))).text
+
+
 def test_a_hidden_external_cell_is_never_a_zero(summary: Summary) -> None:
     fields = summary.model_dump()
     fields["external"] |= {"auc": None, "auc_ci": None, "tp": None, "fn": None, "roc": None}

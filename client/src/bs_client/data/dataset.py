@@ -10,8 +10,8 @@ import hashlib
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,11 +22,11 @@ from bs_client.data.labels import Split, read_labels
 from bs_client.data.manifest import Entry, match
 from bs_client.data.preprocess import Geometry, prepare
 from bs_client.data.splits import assign_splits
-from bs_client.dicom.discovery import StudyFiles, find_studies
+from bs_client.dicom.discovery import StudyFiles, StudyIndex, find_studies
 from bs_client.dicom.scan import BoneScan
 from bs_client.dicom.settings import IngestSettings
 from bs_client.dicom.study import inspect_study, read_study
-from bs_common.errors import DataError
+from bs_common.errors import DataError, ScanRefused
 from bs_common.settings import Role, StudySettings
 
 _log = logging.getLogger(__name__)
@@ -53,7 +53,8 @@ class ScanRecord:
 class Intake:
     """The accepted scans of a folder, by study, and what became of the others.
 
-    refused : studies by the `E_...` code that decided.
+    refused : by `E_...` code, the studies that it decided: nuclear medicine ones, other ones (the
+        slices of one CT count once), and files of no study each by itself.
     """
 
     scans: Mapping[str, ScanRecord]
@@ -94,6 +95,20 @@ class Dataset:
         """Read an entry's scan again, in its native geometry."""
         return read_study(self.record(entry).files, self.ingest)
 
+    def still_there(self, split: Split) -> Dataset:
+        """Give the data set without those scans of a split that are not what was read before.
+
+        Every file of the split is read again: it may have been moved, replaced or cut since.
+        """
+        lost = {entry for entry in self.of_split(split) if not self._is_still_there(entry)}
+        return replace(self, entries=tuple(entry for entry in self.entries if entry not in lost))
+
+    def _is_still_there(self, entry: Entry) -> bool:
+        try:
+            return self.read(entry).pixel_sha256 == entry.pixel_sha256
+        except ScanRefused:
+            return False
+
     @property
     def synthetic(self) -> bool:
         """Whether any scan says that it was made artificially."""
@@ -120,7 +135,14 @@ def load_dataset(
     """
     table = read_labels(labels)
     images = ArrayCache(cache / "images")
-    intake = take_in(scans, ingest=ingest, settings=settings, images=images, progress=progress)
+    intake = take_in(
+        scans,
+        ingest=ingest,
+        settings=settings,
+        images=images,
+        known=(labels, *(row.mask for row in table.rows if row.mask is not None)),
+        progress=progress,
+    )
     manifest = match(table, list(intake.scans.values()))
     if not manifest.entries:
         raise DataError(
@@ -150,12 +172,16 @@ def take_in(
     ingest: IngestSettings,
     settings: StudySettings,
     images: ArrayCache,
+    known: Sequence[Path] = (),
     progress: Progress = lambda done, total: None,
 ) -> Intake:
-    """Read every study of a folder once; keep network inputs on disk and count refusals."""
+    """Read every study of a folder once; keep network inputs on disk and count refusals.
+
+    known : files and folders that may lie among the scans and are none, such as the labels.
+    """
     index = find_studies(scans)
     accepted: dict[str, ScanRecord] = {}
-    refused: Counter[str] = Counter()
+    refused = _refused_elsewhere(index, known)
     for done, study in enumerate(index.studies, start=1):
         reading = inspect_study(study.files, ingest)
         if reading.scan is not None:
@@ -165,6 +191,17 @@ def take_in(
             refused[reading.refusal.refusal] += 1
         progress(done, len(index.studies))
     return Intake(accepted, dict(sorted(refused.items())))
+
+
+def _refused_elsewhere(index: StudyIndex, known: Sequence[Path]) -> Counter[str]:
+    """Count what belongs to no nuclear medicine study, each study once by code."""
+    places = {path.resolve() for path in known}
+    refused = {
+        (verdict.verdict, verdict.study_uid or verdict.file)
+        for verdict in index.verdicts
+        if places.isdisjoint((verdict.file.resolve(), *verdict.file.resolve().parents))
+    }
+    return Counter(code for code, _ in refused)
 
 
 def image_key(pixel_sha256: str, settings: StudySettings) -> str:

@@ -143,6 +143,11 @@ class Refusal(_Code):
         "Several pairs of views are equally good.",
         "Leave only the pair that was reported in the folder.",
     )
+    E_VANISHED = (
+        "E_VANISHED",
+        "An accepted scan was moved, changed or damaged while the study ran.",
+        "Leave the folder of the scans as it is until the study has ended.",
+    )
 
 
 class IngestWarning(_Code):

@@ -68,20 +68,16 @@ def list_files(folder: Path | Sequence[Path]) -> tuple[Path, ...]:
 
 def classify_file(file: Path) -> StudyFiles | FileVerdict:
     """Give a nuclear medicine object as a study of one file, anything else its verdict."""
+    study_uid = ""
     try:
         with quiet_pydicom():
-            return _as_study(file)
+            opened = open_dataset(file, with_pixels=False)
+            study_uid = text(opened.dataset, "StudyInstanceUID")
+            if modality(opened.dataset) != "NM":
+                admit(header_of(file, opened))
+            return StudyFiles(study_uid, text(opened.dataset, "PatientID"), (file,))
     except ScanRefused as refusal:
-        return FileVerdict(file, refusal.refusal, reason=str(refusal))
-
-
-def _as_study(file: Path) -> StudyFiles:
-    """Give a file as a study of one; raises ScanRefused if it is no nuclear medicine object."""
-    opened = open_dataset(file, with_pixels=False)
-    dataset = opened.dataset
-    if modality(dataset) != "NM":
-        admit(header_of(file, opened))
-    return StudyFiles(text(dataset, "StudyInstanceUID"), text(dataset, "PatientID"), (file,))
+        return FileVerdict(file, refusal.refusal, reason=str(refusal), study_uid=study_uid)
 
 
 def group_by_study(classified: Iterable[StudyFiles | FileVerdict]) -> StudyIndex:

@@ -28,6 +28,8 @@ class FileVerdict:
     reason : the refusal in words, empty where accepted.
     evidence : what decided each view, such as ``"anterior by view_code"``; empty where the object
         was refused before its views mattered, for then the reason says what decided.
+    study_uid : of a DICOM object that belongs to no nuclear medicine study, such as a CT slice, so
+        that the slices of one CT count once; stays at the site.
     """
 
     file: Path
@@ -35,6 +37,7 @@ class FileVerdict:
     warnings: tuple[str, ...] = ()
     reason: str = ""
     evidence: tuple[str, ...] = ()
+    study_uid: str = ""
 
 
 @dataclass(frozen=True, slots=True)

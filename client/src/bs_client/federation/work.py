@@ -15,6 +15,7 @@ from bs_client.data.cache import ArrayCache
 from bs_client.data.dataset import Dataset, load_dataset
 from bs_client.data.labels import Split
 from bs_client.data.sampling import balanced_epoch
+from bs_client.dicom.codes import Refusal
 from bs_client.evaluation.judgement import judge
 from bs_client.federation.small_cells import merge_small_bins
 from bs_client.model.backbone import load_backbone
@@ -107,7 +108,7 @@ class SiteWork:
     def evaluate(self, request: Request) -> Reply:
         """Validate the given weights: loss, and a histogram of the margins for each class."""
         labels = self.dataset.labels(Split.VALIDATION)
-        margins = self._margins(Split.VALIDATION, request.arrays)
+        margins = self._margins(self._prepared(Split.VALIDATION), request.arrays)
         counts = histogram(margins, labels)
         metrics: dict[str, Metric] = {
             "num-examples": len(labels),
@@ -118,12 +119,17 @@ class SiteWork:
         return Reply(MessageType.EVALUATE, request.round_number, {}, metrics)
 
     def external(self, request: Request) -> Reply:
-        """Judge the finished model on the held-out scans; only aggregates are in the answer."""
-        entries = self.dataset.of_split(Split.EXTERNAL)
+        """Judge the finished model on the held-out scans; only aggregates are in the answer.
+
+        A scan that is no longer what was described is counted by a code; the rest is judged.
+        """
+        dataset = self.dataset.still_there(Split.EXTERNAL)
+        entries = dataset.of_split(Split.EXTERNAL)
+        vanished = len(self.dataset.of_split(Split.EXTERNAL)) - len(entries)
         judgement = judge(
-            self.dataset,
+            dataset,
             entries,
-            self._margins(Split.EXTERNAL, request.arrays),
+            self._margins(self._compute(dataset, Split.EXTERNAL), request.arrays),
             network=self.network,
             folder=self.folder.private,
             progress=_log_progress("maps"),
@@ -139,33 +145,40 @@ class SiteWork:
             "auc-low": result.auc_interval[0],
             "auc-high": result.auc_interval[1],
         }
+        if vanished:
+            metrics[f"refused.{Refusal.E_VANISHED}"] = vanished
         cells = merge_small_bins(result.roc_counts, self.file.policy.min_cell)
         for row, name in enumerate(CLASSES):
             metrics[f"roc.{name}"] = cells[row].tolist()
         texts = {"weights-sha256": digest(request.arrays)}
         return Reply(MessageType.EXTERNAL, request.round_number, {}, metrics, texts)
 
-    def _margins(self, split: Split, arrays: NamedArrays) -> Margins:
-        if not self.dataset.of_split(split):
+    def _margins(self, features: Features, arrays: NamedArrays) -> Margins:
+        self.network.set_arrays(arrays)
+        return features.score_all()
+
+    def _prepared(self, split: Split, *, flips: tuple[bool, ...] = (False,)) -> Features:
+        if split not in self._features:
+            self._features[split] = self._compute(self.dataset, split, flips=flips)
+        return self._features[split]
+
+    def _compute(
+        self, dataset: Dataset, split: Split, *, flips: tuple[bool, ...] = (False,)
+    ) -> Features:
+        if not dataset.of_split(split):
             raise DataError(
                 f"There is no {split} scan at this site.",
                 remedy="Give some scans this split in the labels file.",
             )
-        self.network.set_arrays(arrays)
-        return self._prepared(split, flips=(False,)).score_all()
-
-    def _prepared(self, split: Split, *, flips: tuple[bool, ...]) -> Features:
-        if split not in self._features:
-            features = Features(
-                self.dataset,
-                split,
-                network=self.network,
-                cache=ArrayCache(self.folder.cache / "features"),
-                backbone_sha256=digest(self.backbone),
-            )
-            features.prepare(flips=flips, progress=_log_progress(f"{split} features"))
-            self._features[split] = features
-        return self._features[split]
+        features = Features(
+            dataset,
+            split,
+            network=self.network,
+            cache=ArrayCache(self.folder.cache / "features"),
+            backbone_sha256=digest(self.backbone),
+        )
+        features.prepare(flips=flips, progress=_log_progress(f"{split} features"))
+        return features
 
 
 def open_site(folder: SiteFolder) -> SiteWork:

@@ -46,6 +46,7 @@ def _external_values(summary: Summary, result: ExternalSummary) -> dict[str, obj
     return {
         "auc_text": external.auc_text(result),
         "roc_figure": external.roc_figure(result),
+        "external_refused": tables.refusals(result, min_cell=min_cell),
         "confusion_figure": external.confusion_figure(result, min_cell=min_cell),
         "calibration_figure": external.calibration_figure(result),
         "rates": tables.rate_rows(result),

@@ -125,6 +125,19 @@ def site_rows(summary: Summary) -> list[SiteRow]:
     return [_site_row(site) for site in summary.sites]
 
 
+def refusals(
+    owner: SiteSummary | ExternalSummary, *, min_cell: int | None
+) -> tuple[tuple[str, str], ...]:
+    """Give (code, count) of what could not be used, hidden counts as such, by code."""
+    hidden = [name.removeprefix("refused.") for name in owner.hidden if name.startswith("refused.")]
+    refused = [(code, f"{count:d}") for code, count in owner.refused.items()]
+    refused += [
+        (code, wording.cell(None, f"refused.{code}", owner.hidden, min_cell=min_cell))
+        for code in hidden
+    ]
+    return tuple(sorted(refused))
+
+
 def round_rows(summary: Summary) -> list[RoundRow]:
     """Give a row for every round with its pooled validation."""
     rows = []
@@ -232,17 +245,11 @@ def _cohort_row(site: SiteSummary, row: CohortCount) -> CohortRow:
 
 def _site_row(site: SiteSummary) -> SiteRow:
     used = _sum(value for row in site.cohort for value in (row.metastasis, row.no_metastasis))
-    hidden = [name.removeprefix("refused.") for name in site.hidden if name.startswith("refused.")]
-    refused = [(code, f"{count:d}") for code, count in site.refused.items()]
-    refused += [
-        (code, wording.cell(None, f"refused.{code}", site.hidden, min_cell=site.min_cell))
-        for code in hidden
-    ]
     return SiteRow(
         name=site.name,
         role=site.role,
         used=wording.count(used) or "not shown",
-        refused=tuple(sorted(refused)),
+        refused=refusals(site, min_cell=site.min_cell),
         device=site.device,
     )
 
