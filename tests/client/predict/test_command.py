@@ -42,6 +42,16 @@ def predict(release: Path, *rest: str | Path) -> tuple[int, str]:
     return result.exit_code, result.stdout
 
 
+@pytest.mark.parametrize("option", ["--seg", "--gsps"])
+def test_regions_without_dicom_results_are_a_mistake_that_is_told(
+    release: Path, scans: Path, tmp_path: Path, option: str
+) -> None:
+    status, _ = predict(release, scans, "--out", tmp_path / "out", option)
+
+    assert status == 2
+    assert not (tmp_path / "out").exists()
+
+
 def test_three_scans_give_probabilities_pictures_objects_and_a_table(
     release: Path, scans: Path, tmp_path: Path
 ) -> None:

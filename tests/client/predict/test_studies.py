@@ -15,7 +15,7 @@ from pydicom import dcmread
 from bs_client.data.preprocess import prepare
 from bs_client.dicom import IngestSettings, find_studies, inspect_study, read_study
 from bs_client.predict.outcome import Outcome
-from bs_client.predict.studies import Predictor, predict_studies, prepare_folder
+from bs_client.predict.studies import Predictor, Wanted, predict_studies, prepare_folder
 from bs_common.errors import ConfigError
 
 MakePredictor = Callable[..., Predictor]
@@ -191,6 +191,21 @@ def test_without_maps_the_report_alone_is_written(
 
     assert first.overlay == ""
     assert first.dicom == ("case-0001-report.dcm",)
+
+
+def test_regions_and_drawing_are_written_where_they_are_wanted(
+    scans: Path, tmp_path: Path, make_predictor: MakePredictor
+) -> None:
+    predictor = make_predictor(tmp_path)
+    wanted = Wanted(maps=False, dicom=True, seg=True, gsps=True)
+
+    first, *_ = predict_studies([scans], replace(predictor, wanted=wanted))
+
+    assert first.dicom == tuple(
+        f"case-0001-{kind}.dcm"
+        for kind in ("report", "anterior-seg", "gsps")  # the map is hot in one corner
+    )
+    assert not first.remark
 
 
 def test_results_do_not_go_among_the_scans(scans: Path) -> None:
