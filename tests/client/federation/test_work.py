@@ -185,7 +185,7 @@ def test_a_scan_that_vanished_is_counted_and_the_others_are_judged(
     cohort: Path, tmp_path: Path
 ) -> None:
     own = Path(shutil.copytree(cohort, tmp_path / "own"))
-    work = open_work(tmp_path / "namur", own, "evaluate")
+    work = open_work(tmp_path, own, "evaluate")
     lost = next(entry for entry in work.dataset.entries if entry.label)
     for file in work.dataset.record(lost).files:
         file.unlink()
