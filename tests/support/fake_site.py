@@ -14,9 +14,9 @@ from flwr.clientapp import ClientApp
 from flwr.supercore.task_identity import TaskIdentity
 
 from bs_client.federation.app import make_app
-from bs_client.federation.audit import AuditLog
 from bs_client.federation.gate import Gate
 from bs_common.architecture import backbone_shapes
+from bs_common.audit import AuditLog
 from bs_common.contract import COHORT_CELLS, MessageType, reply_shapes
 from bs_common.messages import Metric, Reply, Request
 from bs_common.metrics import histogram

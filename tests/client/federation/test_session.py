@@ -15,8 +15,8 @@ from flwr.app import Message
 
 from bs_client.config import SiteFolder
 from bs_client.federation import link as site_link
-from bs_client.federation.audit import read_entries
 from bs_client.federation.session import take_part
+from bs_common.audit import read_entries
 from bs_common.contract import MessageType
 from bs_common.errors import TrustError
 from bs_common.messages import Request, read_reply, write_request

@@ -57,7 +57,7 @@ def run(site: SiteArgument = HERE) -> None:
 
 def audit(site: SiteArgument = HERE) -> None:
     """Verify the record of everything that left this site, and show it."""
-    from bs_client.federation.audit import read_entries
+    from bs_common.audit import read_entries
 
     with explained():
         entries = read_entries(SiteFolder(site).audit)

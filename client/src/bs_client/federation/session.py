@@ -11,9 +11,9 @@ from flwr.clientapp import ClientApp
 
 from bs_client.config import SiteFolder
 from bs_client.federation.app import Work, make_app
-from bs_client.federation.audit import AuditLog
 from bs_client.federation.gate import Gate
 from bs_client.federation.link import Coordinator, work_until
+from bs_common.audit import AuditLog
 from bs_common.keys import read_private_key
 
 _log = logging.getLogger(__name__)
