@@ -12,6 +12,7 @@ import datetime
 import hashlib
 import json
 import os
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -101,13 +102,21 @@ class AuditLog:
         chain = _read_chain(content, path.name)
         self._last, self._size = chain.head, len(content)
         self._torn = content[len(content) - chain.torn_bytes :]
+        self._lock = threading.Lock()  # a coordinator's log has two threads that write
         if self._torn:
             self.record(_torn_passage(self._torn))
 
     def record(self, passage: Passage) -> None:
         """Append one passage; it is on disk when this returns."""
-        entry = {"time": self._clock().isoformat(), **asdict(passage), "previous": self._last}
-        line = _text(entry) + b"\n"
+        with self._lock:
+            entry = {"time": self._clock().isoformat(), **asdict(passage), "previous": self._last}
+            line = _text(entry) + b"\n"
+            self._append(line)
+            self._size += len(line)
+            self._last = _hash(self._torn + line)
+            self._torn = b""
+
+    def _append(self, line: bytes) -> None:
         descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         with os.fdopen(descriptor, "ab") as file:
             if os.fstat(file.fileno()).st_size != self._size:
@@ -118,9 +127,6 @@ class AuditLog:
             file.write(line)
             file.flush()
             os.fsync(file.fileno())
-        self._size += len(line)
-        self._last = _hash(self._torn + line)
-        self._torn = b""
 
 
 def read_log(path: Path) -> Chain:

@@ -70,6 +70,11 @@ class StudyFolder:
         return self.path / "sites.json"
 
     @property
+    def audit(self) -> Path:
+        """One line for every message that was sent, received or refused."""
+        return self.path / "audit.jsonl"
+
+    @property
     def invitations(self) -> Path:
         """One invitation file a site."""
         return self.path / "invitations"

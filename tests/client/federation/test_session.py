@@ -23,7 +23,7 @@ from bs_common.messages import Request, read_reply, write_request
 from bs_common.settings import StudySettings
 from bs_server.authority import Authority
 from bs_server.link import FleetLink
-from bs_server.register import read_register
+from bs_server.signed_register import read_register
 from support.fake_site import FakeWork
 from support.study_maker import HOST, MadeStudy, make_study
 

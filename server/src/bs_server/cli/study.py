@@ -10,7 +10,6 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bs_server import register
 from bs_server.authority import Authority
 from bs_server.cli.shell import HERE, StudyDir, explained, now, out
 from bs_server.config import StudyFolder
@@ -18,6 +17,7 @@ from bs_server.link import FleetLink
 from bs_server.progress import LinesProgress, RichProgress
 from bs_server.release import release_model
 from bs_server.report import render_report
+from bs_server.signed_register import read_register
 from bs_server.study import Progress, Study, run_study, say_goodbye
 from bs_server.summary import write_summary
 
@@ -40,7 +40,7 @@ def run(
 def _run(folder: StudyFolder, progress: Progress) -> Path:
     file = folder.read()
     authority = Authority(folder.authority)
-    known = register.read_register(folder)
+    known = read_register(folder)
     link = FleetLink(
         host=file.server.host,
         port=file.server.port,
