@@ -14,7 +14,7 @@ from typing import Literal
 from flwr.app import Context, Error, Message, RecordDict
 
 from bs_client.federation.small_cells import hide_small_cells
-from bs_common.audit import AuditLog, Passage
+from bs_common.audit import PASSED, AuditLog, Passage
 from bs_common.content import measure
 from bs_common.contract import REQUESTS_BY_ROLE
 from bs_common.errors import BoneScanError, ContractError
@@ -47,8 +47,11 @@ class Gate:
         kind = message.metadata.message_type
         request = message.content if message.has_content() else RecordDict()
         allowed = kind in REQUESTS_BY_ROLE[self.role]
-        self._record("in", message, request, "passed" if allowed else _NOT_FOR_THIS_ROLE)
+        unread = message.error.reason if message.has_error() else None
+        self._record("in", message, request, unread or (PASSED if allowed else _NOT_FOR_THIS_ROLE))
         try:
+            if unread is not None:
+                raise ContractError(unread, "a request that this site did not take in")
             if not allowed:
                 raise ContractError(_NOT_FOR_THIS_ROLE, f"a request that {self.role} never answers")
             content = self._checked(kind, call_next(message, context).content)
@@ -58,7 +61,7 @@ class Gate:
             return self._refuse(message, error.code, error)
         except Exception as error:  # noqa: BLE001 - whatever happens, its text stays here
             return self._refuse(message, "internal", error)
-        self._record("out", message, content, "passed")
+        self._record("out", message, content, PASSED)
         return Message(content, reply_to=message)
 
     def _checked(self, kind: str, content: RecordDict) -> RecordDict:
