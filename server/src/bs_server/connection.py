@@ -6,11 +6,12 @@ What a body may be is `guard`'s matter; this is about what comes before there is
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from bs_server.doors import CONNECTION
+from bs_server.doors import CONNECTION, Peer
 from bs_server.refusals import Refusals
 
 HEAD_S = 10.0
@@ -18,8 +19,16 @@ HEAD_BYTES = 16 * 2**10
 _BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
-def connection_kind(refusals: Refusals) -> type[asyncio.Protocol]:
-    """Give the protocol class of a server whose refusals are counted in `refusals`."""
+def connection_kind(
+    refusals: Refusals, shook_hands: Callable[[Peer], None]
+) -> type[asyncio.Protocol]:
+    """Give the protocol class of a server.
+
+    Parameters
+    ----------
+    refusals : where refusals are counted.
+    shook_hands : told the peer of every connection that speaks TLS.
+    """
 
     class Connection(HttpToolsProtocol):
         """Uvicorn's connection with limits on the head of each request."""
@@ -29,6 +38,8 @@ def connection_kind(refusals: Refusals) -> type[asyncio.Protocol]:
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
+            if self.client is not None:
+                shook_hands(self.client)
             self._await_head()
 
         def connection_lost(self, exc: Exception | None) -> None:

@@ -19,6 +19,8 @@ from bs_server.refusals import Refusals
 _REFUSED_IN_A_ROW = 64
 CONNECTION = "connection"  # what is asked for where there is no request yet
 
+Peer = tuple[str, int]  # address and port
+
 
 @dataclass(frozen=True, slots=True)
 class Room:
@@ -76,6 +78,7 @@ class Doors:
         self._clock = clock
         self._lock = threading.Lock()
         self._open: Counter[str] = Counter()
+        self._shaking: set[Peer] = set()
         self._known: set[str] = set()
         self._all = _Bucket(room.strangers_per_second, room.strangers_per_second, clock())
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
@@ -86,22 +89,34 @@ class Doors:
             with self._lock:
                 self._known.add(address)
 
-    def enter(self, address: str) -> bool:
+    def enter(self, peer: Peer) -> bool:
         """Count a new connection in, or refuse it."""
+        address = peer[0]
         with self._lock:
             fits = self._fits(address)
             if fits:
                 self._open[address] += 1
+                self._shaking.add(peer)
         if not fits:
             self._refusals.note(address, CONNECTION, "too_many")
         return fits
 
-    def leave(self, address: str) -> None:
-        """Count a connection out."""
+    def shook_hands(self, peer: Peer) -> None:
+        """Note that a connection speaks TLS."""
         with self._lock:
+            self._shaking.discard(peer)
+
+    def leave(self, peer: Peer) -> None:
+        """Count a connection out."""
+        address = peer[0]
+        with self._lock:
+            without_tls = peer in self._shaking
+            self._shaking.discard(peer)
             self._open[address] -= 1
             if self._open[address] <= 0:
                 del self._open[address]
+        if without_tls:
+            self._refusals.note(address, CONNECTION, "no_tls")
 
     def _fits(self, address: str) -> bool:
         if address in self._known:
@@ -130,10 +145,10 @@ class GuardedSocket(socket.socket):
         """Accept the next connection that fits, as `socket.socket.accept` does."""
         for _ in range(_REFUSED_IN_A_ROW):
             descriptor, address = self._accept()  # type: ignore[attr-defined]
-            host = str(address[0])
-            if self.doors.enter(host):
+            peer = (str(address[0]), int(address[1]))
+            if self.doors.enter(peer):
                 connection = _CountedSocket(self.family, self.type, self.proto, fileno=descriptor)
-                connection.left = partial(self.doors.leave, host)
+                connection.left = partial(self.doors.leave, peer)
                 return connection, address
             socket.close(descriptor)
         # The event loop then does other work before it comes back here.

@@ -20,6 +20,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+REFUSED = "refused"  # in the request's state: why a layer inside refused it
 OTHER_PATH = "http"  # a path that does not exist is named by nothing that a stranger chose
 _BODY_S = 20.0  # a request without arrays; one with them has the time of a slow line on top
 _SLOW_LINE_BYTES_S = 16 * 2**10
@@ -79,8 +80,16 @@ class Guard:
         try:
             limit = self._body_bytes[scope["path"]]
             body = await _read_body(receive, headers, limit=limit, site=site)
-            scope.setdefault("state", {})["site"] = site
-            await self._app(scope, _replay(body, receive), send)
+            state = scope.setdefault("state", {})
+            state["site"] = site
+
+            async def count_then_send(message: Message) -> None:
+                if message["type"] == "http.response.start" and message["status"] >= 400:
+                    reason = state.get(REFUSED, f"status_{message['status']}")
+                    self._refusals.note(site, scope["path"], reason)
+                await send(message)
+
+            await self._app(scope, _replay(body, receive), count_then_send)
         finally:
             self._in_work[site] -= 1
 

@@ -107,9 +107,7 @@ class FleetLink:
         self._admission = Admission(_HEADERS)
         for name, key in sites.items():
             self._admission.admit(name, public_key_to_bytes(key), key)
-        ownership = Middleware(
-            Ownership, node_id=self._node_ids.get, limits=limits, refusals=self._refusals
-        )
+        ownership = Middleware(Ownership, node_id=self._node_ids.get, limits=limits)
         self._web = WebServer(
             _fleet_app(self._state, ownership),
             host=host,
@@ -144,7 +142,7 @@ class FleetLink:
     ) -> None:
         self._stopping.set()
         self._web.stop()
-        self._refusals.write(all_of_them=True)
+        self.write_refusals(all_of_them=True)
 
     @property
     def refused(self) -> Mapping[str, int]:
@@ -168,9 +166,9 @@ class FleetLink:
         """Show the server certificate that is in its file now to whoever connects from now on."""
         self._web.reload_certificate()
 
-    def write_refusals(self) -> None:
+    def write_refusals(self, *, all_of_them: bool = False) -> None:
         """Put into the audit log what was refused and is due to be written."""
-        self._refusals.write()
+        self._refusals.write(all_of_them=all_of_them)
 
     def record(self, passage: Passage) -> None:
         """Keep one passage in the audit log."""

@@ -14,8 +14,7 @@ from typing import Any
 
 from bs_common.sizes import MessageLimits
 from bs_server.admission import Refused
-from bs_server.guard import App, Message, Receive, Scope, Send, send_bare
-from bs_server.refusals import Refusals
+from bs_server.guard import REFUSED, App, Message, Receive, Scope, Send, send_bare
 
 _HANDED_OVER = 64  # messages of which a site may still pull objects; it works on one
 
@@ -54,7 +53,6 @@ class Ownership:
     app : what answers.
     node_id : number by which Flower knows a site, or None.
     limits : the largest answer of a site.
-    refusals : where refusals are counted.
     """
 
     def __init__(
@@ -63,10 +61,8 @@ class Ownership:
         *,
         node_id: Callable[[str], int | None],
         limits: MessageLimits,
-        refusals: Refusals,
     ) -> None:
         self._app = app
-        self._refusals = refusals
         self._node_id = node_id
         self._limits = limits
         self._lock = threading.Lock()
@@ -85,7 +81,7 @@ class Ownership:
                 site = self._sites.setdefault(name, _Site())
                 self._check(type(request).__name__, request, name, site)
         except Refused as refused:
-            self._refusals.note(name, scope["path"], refused.reason)
+            state[REFUSED] = refused.reason
             # Flower passes an error on only if it says that it is JSON.
             await send_bare(send, refused.status, (b"content-type", b"application/json"))
             return

@@ -67,7 +67,7 @@ class WebServer:
         self._server = uvicorn.Server(
             uvicorn.Config(
                 guard,
-                http=connection_kind(refusals),
+                http=connection_kind(refusals, doors.shook_hands),
                 ws="none",
                 lifespan="off",
                 ssl_certfile=str(certificate),
