@@ -25,6 +25,7 @@ from bs_server.guard import App, Guard
 from bs_server.refusals import Refusals
 
 _START_TIMEOUT_S = 20.0
+_STOP_S = 2
 _KEEP_ALIVE_S = 120  # a site computes for hours, yet its heartbeats come every 10 s
 
 
@@ -76,6 +77,7 @@ class WebServer:
                 access_log=False,
                 server_header=False,
                 timeout_keep_alive=_KEEP_ALIVE_S,
+                timeout_graceful_shutdown=_STOP_S,
             )
         )
         self._thread = threading.Thread(target=self._run, name="fleet-api", daemon=True)

@@ -12,7 +12,8 @@ import ssl
 import threading
 import time
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import httpx
@@ -160,10 +161,14 @@ class _Connection:
         while not done.is_set():
             if self._lost is not None:
                 raise ConnectionLost(f"heartbeats fail: {_why(self._lost)}")
-            pulled = self._client.PullMessages(PullMessagesRequest(node=self._node))
-            if pulled.messages_list:
-                header = message_from_proto(pulled.messages_list[0])
-                self._answer(header, pulled.message_object_trees[0], handle)
+            with _readable():
+                pulled = self._client.PullMessages(PullMessagesRequest(node=self._node))
+                found = [
+                    (message_from_proto(pulled.messages_list[0]), pulled.message_object_trees[0])
+                    for _ in pulled.messages_list[:1]
+                ]
+            if found:
+                self._answer(*found[0], handle)
                 poll_s, last_work = _POLL_MIN_S, time.monotonic()
                 continue
             if time.monotonic() - last_work > _POLL_QUICK_FOR_S:
@@ -196,7 +201,8 @@ class _Connection:
     def _pulled(self, header: Message, tree: ObjectTree, run_id: int) -> Message:
         """Give the whole message, or its head with an error where it is larger than any can be."""
         try:
-            return self._pull(header, tree, run_id)
+            with _readable():
+                return self._pull(header, tree, run_id)
         except MessageTooLarge as error:
             _log.error("a message was not taken in: %s", error)
             header.__dict__["_content"] = None  # Flower's head of a message has an empty content
@@ -285,6 +291,17 @@ class _Signer:
             stepped_back = self._last - now() > datetime.timedelta(seconds=1)
             self._last = now() if stepped_back else max(now(), following)
             return self._last
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Take what the coordinator sent and nobody can read for a lost connection."""
+    try:
+        yield
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise ConnectionLost(
+            f"the coordinator sent something that cannot be read ({type(error).__name__})"
+        ) from error
 
 
 def _without_content(message: Message) -> Message:
