@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[2]
 FOLDERS = ("client", "common", "deploy", "server", "tests")
 READMES = [ROOT / "README.md", *(ROOT / folder / "README.md" for folder in FOLDERS)]
 SCREEN = 70  # lines
+SCREENS = {"server": 2}  # the second is the threat model
 
 
 @pytest.mark.parametrize("readme", READMES, ids=lambda path: path.parent.name)
@@ -28,10 +29,10 @@ def test_every_link_in_a_readme_leads_to_a_file(readme: Path) -> None:
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
-def test_a_folder_readme_fits_on_one_screen(folder: str) -> None:
+def test_a_folder_readme_fits_on_its_screens(folder: str) -> None:
     lines = (ROOT / folder / "README.md").read_text("utf-8").splitlines()
 
-    assert 5 < len(lines) <= SCREEN
+    assert 5 < len(lines) <= SCREENS.get(folder, 1) * SCREEN
 
 
 @pytest.mark.parametrize("folder", ["client", "common", "server"])
