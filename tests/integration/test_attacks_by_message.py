@@ -16,6 +16,7 @@ from flwr.app import Array, ArrayRecord, ConfigRecord, Error, Message, MetricRec
 
 from bs_client.federation.link import Coordinator, work_until
 from bs_client.federation.session import take_part
+from bs_common.architecture import parameter_count
 from bs_common.audit import read_entries
 from bs_common.contract import MessageType
 from bs_common.keys import read_private_key
@@ -40,6 +41,7 @@ from support.study_maker import HOST
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 
 PATIENT = "DOE^JANE"
+WEIGHTS = parameter_count("head")
 
 
 @pytest.fixture(scope="module")
@@ -120,9 +122,9 @@ def with_record(content: RecordDict) -> None:
 
 OTHER = StudySettings(name="attacked", backbone="random:1", trainable="head", rounds=30)
 ASKED_WRONGLY: list[tuple[str, Callable[[RecordDict], None], str]] = [
-    ("train", with_array("head_output/bias", np.zeros(3, np.float32)), "array_shape"),
-    ("train", with_array("head_output/bias", np.zeros(2, np.float64)), "array_dtype"),
-    ("train", with_array("head_output/bias", np.full(2, np.nan, np.float32)), "not_finite"),
+    ("train", with_array("weights", np.zeros(3, np.float32)), "array_shape"),
+    ("train", with_array("weights", np.zeros(2, np.float64)), "array_dtype"),
+    ("train", with_array("weights", np.full(WEIGHTS, np.nan, np.float32)), "not_finite"),
     ("train", with_array("one_more", np.zeros(2, np.float32)), "array_names"),
     ("train", with_entry("settings-sha256", OTHER.digest()), "settings_changed"),
     ("train", with_entry("round", 4), "round"),
@@ -255,8 +257,8 @@ def without_arrays(content: RecordDict) -> None:
 
 
 def with_pickled(content: RecordDict) -> None:
-    array = content.array_records["arrays"]["head_output/bias"]
-    content.array_records["arrays"]["head_output/bias"] = Array(
+    array = content.array_records["arrays"]["weights"]
+    content.array_records["arrays"]["weights"] = Array(
         dtype="object", shape=(2,), stype="numpy.ndarray", data=array.data
     )
 
@@ -266,11 +268,11 @@ def with_second_arrays(content: RecordDict) -> None:
 
 
 SENT_WRONGLY: list[tuple[Callable[[RecordDict], None], str]] = [
-    (with_array("head_output/bias", np.array([np.nan, 0], np.float32)), "not_finite"),
-    (with_array("head_output/bias", np.array([np.inf, 0], np.float32)), "not_finite"),
+    (with_array("weights", np.full(WEIGHTS, np.nan, np.float32)), "not_finite"),
+    (with_array("weights", np.full(WEIGHTS, np.inf, np.float32)), "not_finite"),
     (with_array("one_more", np.zeros(2, np.float32)), "array_names"),
-    (with_array("head_output/bias", np.zeros(2, np.int32)), "array_dtype"),
-    (with_array("head_output/bias", np.zeros((1, 2), np.float32)), "array_shape"),
+    (with_array("weights", np.zeros(2, np.int32)), "array_dtype"),
+    (with_array("weights", np.zeros((1, 2), np.float32)), "array_shape"),
     (with_metric("num-examples", 10**15), "number_range"),
     (with_metric("num-examples", -1), "number_range"),
     (with_metric("num-examples", 0.5), "number_type"),

@@ -19,7 +19,7 @@ import pytest
 
 from bs_client.phantom.cohort import CohortCounts, write_cohort
 from bs_client.phantom.site_style import STYLES
-from bs_common.architecture import array_shapes
+from bs_common.architecture import parameter_count
 from bs_common.audit import read_entries
 from bs_common.contract import MessageType
 from bs_common.settings import StudySettings

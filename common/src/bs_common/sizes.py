@@ -1,7 +1,7 @@
 """How large a message of a study can be, so that neither side reads more from the other.
 
-Flower sends a message as a tree of objects: the message, its records, every array, and the arrays'
-bytes in chunks of at most 5 MiB (`FLWR_PRIVATE_MAX_ARRAY_CHUNK_SIZE`).
+Flower sends a message as a tree of objects: the message, its records, the one array that holds the
+weights, and its bytes in chunks of at most 5 MiB (`FLWR_PRIVATE_MAX_ARRAY_CHUNK_SIZE`).
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from bs_common.settings import StudySettings
 
 CHUNK_BYTES = 5 * 2**20
 NPY_HEADER_BYTES = 128  # numpy's header of a float32 array, padded to 64
-_OBJECTS_WITHOUT_ARRAYS = 8  # message, record dictionary and its records, with some to spare
-# Texts, numbers, lists of names, and what frames an object; the largest seen is 12 KiB.
+_OBJECTS_WITHOUT_CHUNKS = 10  # message, dictionary, records, array, with some to spare
+# Texts, numbers, and what frames an object; the largest seen is 12 KiB.
 OVERHEAD_BYTES = 64 * 2**10
 
 
@@ -49,13 +49,12 @@ def message_limits(settings: StudySettings) -> MessageLimits:
 
 
 def _limits(shapes: Mapping[str, Shape]) -> MessageLimits:
-    sizes = [4 * math.prod(shape) + NPY_HEADER_BYTES for shape in shapes.values()]
-    chunks = sum(math.ceil(size / CHUNK_BYTES) for size in sizes)
-    objects = _OBJECTS_WITHOUT_ARRAYS + len(sizes) + chunks
+    weights = 4 * sum(math.prod(shape) for shape in shapes.values()) + NPY_HEADER_BYTES
+    objects = _OBJECTS_WITHOUT_CHUNKS + math.ceil(weights / CHUNK_BYTES)
     return MessageLimits(
         objects=objects,
-        object_bytes=min(max(sizes, default=0), CHUNK_BYTES) + OVERHEAD_BYTES,
-        message_bytes=sum(sizes) + OVERHEAD_BYTES + 512 * objects,
+        object_bytes=min(weights, CHUNK_BYTES) + OVERHEAD_BYTES,
+        message_bytes=weights + OVERHEAD_BYTES + 512 * objects,
     )
 
 

@@ -94,11 +94,10 @@ class Exchange:
         end = time.monotonic() + self._deadline_s
         while waiting and time.monotonic() < end:
             for site, sent in list(waiting.items()):
-                message = self._link.receive(sent.ticket)
-                if message is not None:
-                    answers[site] = self._read(message, request)
-                    self._record_answer(site, request, message, answers[site])
-                    answered(site, answers[site])
+                answer = self._receive(site, sent.ticket, request)
+                if answer is not None:
+                    answers[site] = answer
+                    answered(site, answer)
                     del waiting[site]
                 elif self._link.connections(site) != sent.connection:
                     self._link.drop(sent.ticket)
@@ -117,10 +116,19 @@ class Exchange:
         ticket = self._link.send(site, request.message_type.value, content, group=group)
         return _Sent(ticket, connection)
 
-    def _record_answer(self, site: str, request: Request, message: Message, answer: Answer) -> None:
-        measured = measure(message.content) if message.has_content() else NOTHING
+    def _receive(self, site: str, ticket: str, request: Request) -> Answer | None:
+        carried = NOTHING
+        try:
+            message = self._link.receive(ticket)
+            if message is None:
+                return None
+            carried = measure(message.content) if message.has_content() else NOTHING
+            answer = self._read(message, request)
+        except ContractError as error:
+            answer = NoAnswer(error.reason)
         verdict = answer.reason if isinstance(answer, NoAnswer) else PASSED
-        self._record("in", site, request, measured, verdict)
+        self._record("in", site, request, carried, verdict)
+        return answer
 
     def _record(
         self, direction: Direction, site: str, request: Request, measured: Measured, verdict: str

@@ -20,7 +20,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-REFUSED = "refused"  # in the request's state: why a layer inside refused it
+SITE = "site"  # in the request's state: who asks
 OTHER_PATH = "http"  # a path that does not exist is named by nothing that a stranger chose
 _BODY_S = 20.0  # a request without arrays; one with them has the time of a slow line on top
 _SLOW_LINE_BYTES_S = 16 * 2**10
@@ -32,7 +32,7 @@ class Guard:
 
     Parameters
     ----------
-    app : what answers an admitted request.
+    app : answers an admitted request, or raises Refused before it has begun to.
     body_bytes : largest body by path; no other path exists, and all are asked by POST.
     admission : who may ask.
     refusals : where refusals are counted.
@@ -66,7 +66,7 @@ class Guard:
         except Refused as refused:
             asked = scope["path"] if scope["path"] in self._body_bytes else OTHER_PATH
             self._refusals.note(refused.peer or address, asked, refused.reason)
-            await send_bare(send, refused.status)
+            await _send_bare(send, refused.status)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send, address: str) -> None:
         if scope["method"] != "POST" or scope["path"] not in self._body_bytes:
@@ -80,16 +80,8 @@ class Guard:
         try:
             limit = self._body_bytes[scope["path"]]
             body = await _read_body(receive, headers, limit=limit, site=site)
-            state = scope.setdefault("state", {})
-            state["site"] = site
-
-            async def count_then_send(message: Message) -> None:
-                if message["type"] == "http.response.start" and message["status"] >= 400:
-                    reason = state.get(REFUSED, f"status_{message['status']}")
-                    self._refusals.note(site, scope["path"], reason)
-                await send(message)
-
-            await self._app(scope, _replay(body, receive), count_then_send)
+            scope.setdefault("state", {})[SITE] = site
+            await self._app(scope, _replay(body, receive), send)
         finally:
             self._in_work[site] -= 1
 
@@ -136,8 +128,8 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return next_message
 
 
-async def send_bare(send: Send, status: int, *more_headers: tuple[bytes, bytes]) -> None:
+async def _send_bare(send: Send, status: int) -> None:
     """Answer with a status alone, and end the connection."""
-    headers = [(b"content-length", b"0"), (b"connection", b"close"), *more_headers]
+    headers = [(b"content-length", b"0"), (b"connection", b"close")]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": b""})

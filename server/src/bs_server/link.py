@@ -20,15 +20,23 @@ from types import SimpleNamespace, TracebackType
 from typing import Any, Self
 
 from cryptography.hazmat.primitives.asymmetric import ec
-from fastapi import FastAPI
+from fastapi import HTTPException
 from flwr.app import Error, Message, RecordDict
-from flwr.common.constant import (
-    SUPERLINK_NODE_ID,
-    TIMESTAMP_HEADER,
-    TRANSPORT_TYPE_GRPC_RERE,
+from flwr.app.message import remove_content_from_message
+from flwr.common.constant import SUPERLINK_NODE_ID, TIMESTAMP_HEADER
+from flwr.proto.fleet_pb2 import (
+    ActivateNodeRequest,
+    DeactivateNodeRequest,
+    PullMessagesRequest,
+    PushMessagesRequest,
 )
-from flwr.proto.message_pb2 import ObjectTree
-from flwr.proto.task_pb2 import Task
+from flwr.proto.heartbeat_pb2 import SendNodeHeartbeatRequest
+from flwr.proto.message_pb2 import (
+    ConfirmMessageReceivedRequest,
+    ObjectTree,
+    PullObjectRequest,
+    PushObjectRequest,
+)
 from flwr.server.superlink.linkstate.in_memory_linkstate import InMemoryLinkState
 from flwr.supercore.constant import (
     FLEET_HTTP_PUBLIC_KEY_HEADER,
@@ -36,8 +44,15 @@ from flwr.supercore.constant import (
     NOOP_FEDERATION_ID,
     TaskType,
 )
-from flwr.supercore.error import http_error_translator
-from flwr.supercore.inflatable.inflatable_object import iterate_object_tree
+from flwr.supercore.error import FlowerError
+from flwr.supercore.error.catalog import API_ERROR_MAP
+from flwr.supercore.inflatable.inflatable_object import (
+    get_all_nested_objects,
+    get_object_tree,
+    iterate_object_tree,
+    no_object_id_recompute,
+)
+from flwr.supercore.object_store import NoObjectInStoreError
 from flwr.supercore.object_store.in_memory_object_store import InMemoryObjectStore
 from flwr.supercore.primitives.asymmetric import public_key_to_bytes
 from flwr.supercore.protobuf.constants import PROTOBUF_MEDIA_TYPE
@@ -52,8 +67,10 @@ from starlette.types import Receive, Scope, Send
 
 from bs_common.audit import AuditLog, Passage
 from bs_common.errors import ConnectionLost
+from bs_common.flower_objects import hash_once, inflate_message
 from bs_common.sizes import LARGEST, OVERHEAD_BYTES, MessageLimits
-from bs_server.admission import Admission, SignedHeaders
+from bs_server.admission import Admission, Refused, SignedHeaders
+from bs_server.guard import SITE
 from bs_server.ownership import Ownership
 from bs_server.refusals import Refusals
 from bs_server.web import WebServer
@@ -70,6 +87,10 @@ _PLAIN_CALL_BYTES = 4096  # a key, a number, a digest
 _TREE_NODE_BYTES = 128  # a digest in hex and its framing, twice over
 _REVOKED = 1  # Flower wants a number with an error; the reason says which
 REVOKED = "revoked"
+_WORKERS = 8  # requests answered at once; more wait their turn
+# Flower forgets a message after its lifetime, 12 hours if nothing is said. Here the study's own
+# deadlines decide, which may be days.
+_TTL_S = 365 * 24 * 3600.0
 
 
 class FleetLink:
@@ -107,9 +128,8 @@ class FleetLink:
         self._admission = Admission(_HEADERS)
         for name, key in sites.items():
             self._admission.admit(name, public_key_to_bytes(key), key)
-        ownership = Middleware(Ownership, node_id=self._node_ids.get, limits=limits)
         self._web = WebServer(
-            _fleet_app(self._state, ownership),
+            _FleetApi(self._state, Ownership(node_id=self._node_ids.get, limits=limits)),
             host=host,
             port=port,
             certificate=certificate,
@@ -200,7 +220,10 @@ class FleetLink:
         return ticket
 
     def receive(self, ticket: str) -> Message | None:
-        """Give the reply to a sent message once all of it has arrived, without waiting."""
+        """Give the reply to a sent message once all of it has arrived, without waiting.
+
+        Raises ContractError if what arrived is no message.
+        """
         asked = self._state.find_message(ticket)
         if asked is not None and asked.metadata.dst_node_id in self._revoked:
             return Message(Error(_REVOKED, REVOKED), reply_to=asked)
@@ -306,89 +329,54 @@ class _WholeTreeStore(InMemoryObjectStore):
             return contents
 
 
-def _fleet_app(state: _StudyState, ownership: Middleware) -> FastAPI:
-    app = FastAPI(
-        docs_url=None,
-        redoc_url=None,
-        openapi_url=None,
-        middleware=[
-            Middleware(BaseHTTPMiddleware, dispatch=http_error_translator),
-            Middleware(ProtobufTranslationMiddleware),
-            Middleware(NodeAuthMiddleware),
-            ownership,
-        ],
-    )
-    app.state.linkstate_factory = SimpleNamespace(state=lambda: state)
-    app.state.enable_supernode_auth = True
-    app.state.fleet_api_type = TRANSPORT_TYPE_GRPC_RERE
-    app.include_router(fleet_router)
-    logging.getLogger("flwr").setLevel(logging.ERROR)
-    return app
-
-
-def _body_bytes(limits: MessageLimits) -> dict[str, int]:
-    """Give the largest body of each call that a site makes; no other call of Flower's is served."""
-    calls = dict.fromkeys(
-        (
-            "activate-node",
-            "deactivate-node",
-            "send-node-heartbeat",
-            "pull-messages",
-            "pull-object",
-            "confirm-message-received",
-        ),
-        _PLAIN_CALL_BYTES,
-    )
-    calls["push-messages"] = OVERHEAD_BYTES + _TREE_NODE_BYTES * limits.objects
-    calls["push-object"] = limits.object_bytes
-    return {f"/v1/fleet/{call}": size for call, size in calls.items()}
-
-
 class _FleetApi:
     """The Fleet API as one plain ASGI application; nothing but the paths in `_ROUTES` exists.
 
     Flower builds the same from FastAPI and three middlewares, which cost more than the work of
-    most requests. Parsing, authentication and handlers are Flower's own. An error is a bare
-    status: a stranger learns neither a version nor a reason.
+    most requests. Parsing, authentication and handlers are Flower's own. Whatever goes wrong is a
+    bare status to the site, and is counted.
     """
 
-    def __init__(self, state: _StudyState) -> None:
+    def __init__(self, state: _StudyState, ownership: Ownership) -> None:
         self._state = state
+        self._ownership = ownership
         self._app = SimpleNamespace(
             state=SimpleNamespace(linkstate_factory=SimpleNamespace(state=lambda: state))
         )
         self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="fleet-worker")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Answer one admitted request, or raise Refused."""
+        site = scope["state"][SITE]
         request = Request({**scope, "app": self._app, "state": {}}, receive)
-        route = _ROUTES.get(request.url.path) if request.method == "POST" else None
-        if route is None:
-            response = Response(status_code=404)
-        else:
-            body = await request.body()
-            response = await asyncio.get_running_loop().run_in_executor(
-                self._workers, self._answer, route, request, body
-            )
+        body = await request.body()
+        response = await asyncio.get_running_loop().run_in_executor(
+            self._workers, self._answer, site, request, body
+        )
         await response(scope, receive, send)
 
-    def _answer(self, route: _Route, request: Request, body: bytes) -> Response:
-        kind, handler = route
+    def _answer(self, site: str, request: Request, body: bytes) -> Response:
+        kind, handler = _ROUTES[request.url.path]
         try:
             asked = kind.FromString(body)
             request.state.protobuf_request = asked
             authenticate_node(request)
+            self._ownership.check(site, asked)
             answer = handler(asked, self._state)
-        except DecodeError:
-            return Response(status_code=400)
+            self._ownership.note(site, answer)
+        except Refused:
+            raise
+        except DecodeError as error:
+            raise Refused(400, "unreadable", site) from error
         except HTTPException as error:
-            return Response(status_code=error.status_code)
+            raise Refused(error.status_code, "not_this_site", site) from error
         except FlowerError as error:
             _log.info("refused %s: %s", request.url.path, error.code)
-            return Response(status_code=API_ERROR_MAP[error.code].http_status_code)
-        except Exception:  # noqa: BLE001 - whatever happens, its text stays here
+            status = API_ERROR_MAP[error.code].http_status_code
+            raise Refused(status, f"flower_{int(error.code)}", site) from error
+        except Exception as error:
             _log.exception("failed on %s", request.url.path)
-            return Response(status_code=500)
+            raise Refused(500, "internal", site) from error
         return Response(answer.SerializeToString(), media_type=PROTOBUF_MEDIA_TYPE)
 
 
@@ -415,6 +403,14 @@ _ROUTES: Mapping[str, _Route] = {
         ),
     }.items()
 }
+
+
+def _body_bytes(limits: MessageLimits) -> dict[str, int]:
+    """Give the largest body of each call that a site makes."""
+    calls = dict.fromkeys(_ROUTES, _PLAIN_CALL_BYTES)
+    calls["/v1/fleet/push-messages"] = OVERHEAD_BYTES + _TREE_NODE_BYTES * limits.objects
+    calls["/v1/fleet/push-object"] = limits.object_bytes
+    return calls
 
 
 def _open_run(state: _StudyState) -> tuple[int, int]:

@@ -14,7 +14,6 @@ from typing import Any
 
 from bs_common.sizes import MessageLimits
 from bs_server.admission import Refused
-from bs_server.guard import REFUSED, App, Message, Receive, Scope, Send, send_bare
 
 _HANDED_OVER = 64  # messages of which a site may still pull objects; it works on one
 
@@ -46,66 +45,43 @@ class _Site:
 
 
 class Ownership:
-    """An ASGI app between Flower's check of the node and the Fleet API's handlers.
+    """What each site may touch now; safe to use from several threads.
 
     Parameters
     ----------
-    app : what answers.
     node_id : number by which Flower knows a site, or None.
     limits : the largest answer of a site.
     """
 
-    def __init__(
-        self,
-        app: App,
-        *,
-        node_id: Callable[[str], int | None],
-        limits: MessageLimits,
-    ) -> None:
-        self._app = app
+    def __init__(self, *, node_id: Callable[[str], int | None], limits: MessageLimits) -> None:
         self._node_id = node_id
         self._limits = limits
         self._lock = threading.Lock()
         self._sites: dict[str, _Site] = {}
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request that keeps to its own, and refuse another."""
-        state = scope.get("state", {})
-        request = state.get("protobuf_request")
-        if request is None:
-            await self._app(scope, receive, send)
-            return
-        name = state["site"]
-        try:
+    def check(self, name: str, request: Any) -> None:
+        """Raise Refused if a site's request (Flower's protobuf) reaches for what is not its own."""
+        kind = type(request).__name__
+        with self._lock:
+            site = self._sites.setdefault(name, _Site())
+            if kind == "PushMessagesRequest":
+                self._check_answer(request, name, site)
+            elif kind == "PushObjectRequest":
+                _check_pushed(request, name, site)
+            elif (kind == "PullObjectRequest" and not site.may_pull(request.object_id)) or (
+                kind == "ConfirmMessageReceivedRequest"
+                and site.handed.pop(request.message_object_id, None) is None
+            ):
+                raise Refused(403, "not_yours", name)
+
+    def note(self, name: str, response: Any) -> None:
+        """Note the messages that a site is being handed in a response (Flower's protobuf)."""
+        if type(response).__name__ == "PullMessagesResponse":
+            pairs = zip(response.messages_list, response.message_object_trees, strict=True)
             with self._lock:
                 site = self._sites.setdefault(name, _Site())
-                self._check(type(request).__name__, request, name, site)
-        except Refused as refused:
-            state[REFUSED] = refused.reason
-            # Flower passes an error on only if it says that it is JSON.
-            await send_bare(send, refused.status, (b"content-type", b"application/json"))
-            return
-
-        async def note_then_send(message: Message) -> None:
-            # Once the response has begun, the layer above takes its content out of the state.
-            response = state.get("protobuf_response")
-            if type(response).__name__ == "PullMessagesResponse":
-                with self._lock:
-                    _hand_over(response, site)
-            await send(message)
-
-        await self._app(scope, receive, note_then_send)
-
-    def _check(self, kind: str, request: Any, name: str, site: _Site) -> None:
-        if kind == "PushMessagesRequest":
-            self._check_answer(request, name, site)
-        elif kind == "PushObjectRequest":
-            _check_pushed(request, name, site)
-        elif (kind == "PullObjectRequest" and not site.may_pull(request.object_id)) or (
-            kind == "ConfirmMessageReceivedRequest"
-            and site.handed.pop(request.message_object_id, None) is None
-        ):
-            raise Refused(403, "not_yours", name)
+                for message, tree in pairs:
+                    site.hand_over(message.metadata.message_id, frozenset(_object_ids(tree)))
 
     def _check_answer(self, request: Any, name: str, site: _Site) -> None:
         if len(request.messages_list) != 1 or len(request.message_object_trees) != 1:
@@ -127,12 +103,6 @@ def _check_pushed(request: Any, name: str, site: _Site) -> None:
     site.push_bytes -= len(request.object_content)
     if site.push_bytes < 0:
         raise Refused(413, "too_large", name)
-
-
-def _hand_over(response: Any, site: _Site) -> None:
-    pairs = zip(response.messages_list, response.message_object_trees, strict=True)
-    for message, tree in pairs:
-        site.hand_over(message.metadata.message_id, frozenset(_object_ids(tree)))
 
 
 def _object_ids(tree: Any) -> Iterator[str]:

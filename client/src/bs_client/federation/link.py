@@ -57,7 +57,8 @@ from flwr.supercore.task_identity import TaskIdentity
 from flwr.supernode.fleet_http_client import FleetHttpClient
 
 from bs_client.federation.bounded_http import MessageTooLarge, bound
-from bs_common.errors import ConnectionLost, TrustError
+from bs_common.errors import ConnectionLost, ContractError, TrustError
+from bs_common.flower_objects import hash_once, inflate_message
 from bs_common.sizes import LARGEST, MessageLimits
 
 _log = logging.getLogger(__name__)
@@ -69,7 +70,7 @@ _POLL_MIN_S, _POLL_MAX_S, _POLL_QUICK_FOR_S, _POLL_GROWTH = 0.04, 1.0, 10.0, 1.2
 _RETRY_MIN_S, _RETRY_MAX_S = 0.5, 60.0
 _NOT_ACCEPTED = (401, 412)  # a key that is not enrolled, a clock that is off; Flower's own word
 _REVOKED = 403
-_TOO_LARGE = 1  # Flower wants a number with an error; the reason says which
+_NOT_TAKEN_IN = 1  # Flower wants a number with an error; the reason says which
 TOO_LARGE = "too_large"
 
 Handler = Callable[[Message], Message]
@@ -107,13 +108,7 @@ def work_until(
             with _Connection(coordinator, key) as connection:
                 wait_s = _RETRY_MIN_S
                 connection.answer_until(done, handle)
-        except (
-            ConnectionLost,
-            ContractError,
-            httpx.HTTPError,
-            ObjectPullError,
-            ObjectPushError,
-        ) as error:
+        except (ConnectionLost, httpx.HTTPError, ObjectPullError, ObjectPushError) as error:
             if done.is_set():
                 return
             _log.warning("no connection (%s); trying again in %.1f s", _why(error), wait_s)
@@ -179,6 +174,8 @@ class _Connection:
         run_id = header.metadata.run_id
         TaskIdentity.run_id, TaskIdentity.task_id = run_id, 1
         reply = handle(self._pulled(header, tree, run_id))
+        if reply.has_content():
+            hash_once(reply.content)
         with no_object_id_recompute():
             reply.metadata.__dict__["_message_id"] = reply.object_id
             objects = get_all_nested_objects(reply)
@@ -199,14 +196,15 @@ class _Connection:
             )
 
     def _pulled(self, header: Message, tree: ObjectTree, run_id: int) -> Message:
-        """Give the whole message, or its head with an error where it is larger than any can be."""
+        """Give the whole message, or its head with an error where it is not one or too large."""
         try:
             with _readable():
                 return self._pull(header, tree, run_id)
-        except MessageTooLarge as error:
+        except (ContractError, MessageTooLarge) as error:
             _log.error("a message was not taken in: %s", error)
+            reason = error.reason if isinstance(error, ContractError) else TOO_LARGE
             header.__dict__["_content"] = None  # Flower's head of a message has an empty content
-            header.error = Error(_TOO_LARGE, TOO_LARGE)
+            header.error = Error(_NOT_TAKEN_IN, reason)
             return header
 
     def _pull(self, header: Message, tree: ObjectTree, run_id: int) -> Message:
