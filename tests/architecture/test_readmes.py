@@ -13,6 +13,7 @@ FOLDERS = ("client", "common", "deploy", "server", "tests")
 READMES = [ROOT / "README.md", *(ROOT / folder / "README.md" for folder in FOLDERS)]
 SCREEN = 70  # lines
 GENERATED = "<!-- codes"  # a table made from the code, at the end, is looked up and not read
+SCREENS = {"server": 2}  # the second is the threat model
 
 
 @pytest.mark.parametrize("readme", READMES, ids=lambda path: path.parent.name)
@@ -29,11 +30,11 @@ def test_every_link_in_a_readme_leads_to_a_file(readme: Path) -> None:
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
-def test_a_folder_readme_fits_on_one_screen(folder: str) -> None:
+def test_a_folder_readme_fits_on_its_screens(folder: str) -> None:
     written, _, _ = (ROOT / folder / "README.md").read_text("utf-8").partition(GENERATED)
     lines = written.splitlines()
 
-    assert 5 < len(lines) <= SCREEN
+    assert 5 < len(lines) <= SCREENS.get(folder, 1) * SCREEN
 
 
 @pytest.mark.parametrize("folder", ["client", "common", "server"])

@@ -27,13 +27,13 @@ from bs_common.messages import Request
 from bs_common.randomness import generator
 from bs_common.settings import StudySettings
 from bs_common.weights import digest
-from bs_server import register
 from bs_server.aggregation import federated_average
 from bs_server.authority import Authority
 from bs_server.checkpoint import Checkpoints
 from bs_server.exchange import Exchange, NoAnswer
 from bs_server.link import FleetLink
 from bs_server.screening import Declared, admit_update
+from bs_server.signed_register import read_register
 from bs_server.summary import RoundSummary
 from support.study_maker import MadeStudy, make_study
 
@@ -91,7 +91,7 @@ def run_rounds(
         port=study.port,
         certificate=authority.server_certificate,
         private_key=authority.server_key,
-        sites=register.read_register(study.folder).enrolled(),
+        sites=read_register(study.folder).enrolled(),
     )
     arrays: NamedArrays = {
         name: generator(1, name).normal(0, 0.01, shape).astype("float32")

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from bs_client.cli import app
 from bs_client.config import SiteFolder
-from bs_client.federation.audit import AuditLog, Passage
+from bs_common.audit import AuditLog, Passage
 from bs_common.joining import Enrolment, Invitation, read_document, write_document
 from bs_common.settings import StudySettings
 

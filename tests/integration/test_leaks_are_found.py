@@ -17,10 +17,10 @@ import numpy as np
 import pydicom
 import pytest
 
-from bs_client.federation.audit import read_entries
 from bs_client.phantom.cohort import CohortCounts, write_cohort
 from bs_client.phantom.site_style import STYLES
 from bs_common.architecture import parameter_count
+from bs_common.audit import read_entries
 from bs_common.contract import MessageType
 from bs_common.settings import StudySettings
 from bs_server.processes import Processes

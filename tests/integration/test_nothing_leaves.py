@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from bs_client.federation.audit import read_entries
 from bs_common.architecture import array_shapes, parameter_count
+from bs_common.audit import read_entries
 from bs_common.contract import REPLY_METRICS, REPLY_TEXTS, MessageType
 from bs_common.weights import read_weights
 from support.real_study import HEAD, HeadStudy

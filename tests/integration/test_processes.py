@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bs_client.federation.audit import read_entries
+from bs_common.audit import read_entries
 from bs_common.settings import Role, StudySettings
 from support.study_maker import MadeStudy, make_study
 

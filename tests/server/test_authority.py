@@ -12,7 +12,15 @@ from cryptography import x509
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
 from bs_common.errors import TrustError
-from bs_server.authority import Authority, issue_server_certificate, make_authority
+from bs_server.authority import (
+    Authority,
+    Validity,
+    check_modes,
+    issue_server_certificate,
+    make_authority,
+    read_validity,
+    renew_server_certificate,
+)
 
 NAMES = ("coordinator.example.org", "127.0.0.1", "2001:db8::1")
 DAY = datetime.timedelta(days=1)
@@ -130,7 +138,7 @@ def test_the_keys_are_readable_by_their_owner_alone(tmp_path: Path) -> None:
     authority = made(tmp_path)
 
     assert stat.S_IMODE(authority.folder.stat().st_mode) == 0o700
-    for key in (authority.ca_key, authority.server_key, authority.release_key):
+    for key in authority.folder.glob("*.[kp]e[ym]"):
         assert stat.S_IMODE(key.stat().st_mode) == 0o600
 
 
@@ -140,3 +148,79 @@ def test_an_authority_whose_key_others_could_read_signs_nothing(tmp_path: Path) 
 
     with pytest.raises(TrustError, match="other users can read"):
         issue_server_certificate(authority, names=NAMES, now=now())
+
+
+def test_a_renewed_certificate_keeps_every_name_and_takes_more(tmp_path: Path) -> None:
+    authority = made(tmp_path)
+
+    names = renew_server_certificate(authority, more_names=["10.0.0.7", NAMES[0]], now=now())
+
+    assert names == (*NAMES, "10.0.0.7")
+    assert all(shake_hands(authority, authority, name) for name in names)
+
+
+def test_a_power_cut_while_a_certificate_is_renewed_leaves_a_pair_that_fits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = made(tmp_path)
+    before = authority.server_certificate.read_bytes()
+
+    def cut(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    for step in ("os.fsync", "pathlib.Path.replace"):
+        with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+            patched.setattr(step, cut)
+            renew_server_certificate(authority, more_names=(), now=now())
+
+        assert authority.server_certificate.read_bytes() == before
+        assert shake_hands(authority, authority, NAMES[0])
+
+
+def test_the_days_that_are_left_are_those_of_the_certificates(tmp_path: Path) -> None:
+    authority = made(tmp_path, at=now())
+
+    later = read_validity(authority, now() + 300 * DAY)
+
+    assert later in (Validity(96, 3349), Validity(97, 3350))  # 397 and 3,650 from the start
+
+
+@pytest.mark.parametrize(
+    ("days", "said"),
+    [
+        ((30, 400), []),
+        ((29, 400), ["The server certificate ends in 29 days"]),
+        ((-1, 400), ["The server certificate is over"]),
+        ((5, 5), ["The server certificate ends", "The study's certificate authority ends"]),
+    ],
+)
+def test_an_end_within_thirty_days_is_told_with_what_to_do(
+    days: tuple[int, int], said: list[str]
+) -> None:
+    warnings = Validity(*days).warnings()
+
+    assert [told.startswith(start) for told, start in zip(warnings, said, strict=True)] == [
+        True
+    ] * len(said)
+    assert all("renew" in told or "new study" in told for told in warnings)
+
+
+@pytest.mark.parametrize("name", ["ca.key", "server.pem", "register.key", "release.key"])
+def test_a_key_that_others_could_read_is_named_with_the_command_that_mends_it(
+    tmp_path: Path, name: str
+) -> None:
+    authority = made(tmp_path)
+    check_modes(authority)
+    (authority.folder / name).chmod(0o640)
+
+    with pytest.raises(TrustError, match=name) as refused:
+        check_modes(authority)
+    assert f"chmod 600 {authority.folder / name}" in refused.value.remedy
+
+
+def test_a_folder_that_others_could_write_into_is_refused(tmp_path: Path) -> None:
+    authority = made(tmp_path)
+    authority.folder.chmod(0o770)
+
+    with pytest.raises(TrustError, match="write into it"):
+        check_modes(authority)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -17,7 +19,8 @@ from bs_common.settings import StudySettings
 from bs_common.toml import write_toml
 from bs_server.authority import Authority, make_authority
 from bs_server.config import ServerSettings, StudyFile, StudyFolder
-from bs_server.register import enrol, invite, read_register
+from bs_server.register import enrol, invite, revoke
+from bs_server.signed_register import read_register
 
 SETTINGS = StudySettings(name="test")
 
@@ -214,3 +217,104 @@ def test_a_register_that_was_damaged_is_refused(folder: StudyFolder) -> None:
 
     with pytest.raises(ConfigError, match="role"):
         read_register(folder)
+
+
+def test_a_revoked_site_is_no_site_of_the_study_and_its_key_never_counts_again(
+    folder: StudyFolder,
+) -> None:
+    key = new_key()
+    invite(folder, "aachen", "train")
+    enrolment = answer(folder, "aachen", key)
+    enrol(folder, enrolment)
+
+    assert revoke(folder, "aachen") == fingerprint(key)
+
+    register = read_register(folder)
+    assert (register.sites, register.keys()) == ({}, {})
+    invite(folder, "aachen", "train")
+    with pytest.raises(TrustError, match="revoked") as refused:
+        enrol(folder, enrolment)
+    assert "new folder" in refused.value.remedy
+
+
+def test_a_revoked_site_can_come_back_with_a_new_key(folder: StudyFolder) -> None:
+    invite(folder, "aachen", "train")
+    enrol(folder, answer(folder, "aachen", new_key()))
+    revoke(folder, "aachen")
+    key = new_key()
+
+    invite(folder, "aachen", "train")
+    enrol(folder, answer(folder, "aachen", key))
+
+    assert read_register(folder).enrolled() == {"aachen": key}
+
+
+def test_an_invitation_is_withdrawn_in_the_same_way(folder: StudyFolder) -> None:
+    invite(folder, "aachen", "train")
+
+    assert revoke(folder, "aachen") is None
+    with pytest.raises(TrustError, match="was not invited"):
+        enrol(folder, answer(folder, "aachen", new_key()))
+
+
+def test_a_site_that_is_none_cannot_be_revoked(folder: StudyFolder) -> None:
+    invite(folder, "namur", "evaluate")
+
+    with pytest.raises(ConfigError, match="not a site") as refused:
+        revoke(folder, "aachen")
+    assert "namur" in refused.value.remedy
+
+
+def change_role(register: dict[str, Any]) -> None:
+    register["sites"]["namur"]["role"] = "train"
+
+
+def change_key(register: dict[str, Any]) -> None:
+    register["sites"]["namur"]["public_key"] = public_pem(new_key())
+
+
+def add_site(register: dict[str, Any]) -> None:
+    register["sites"]["eve"] = {"role": "train", "public_key": public_pem(new_key())}
+
+
+def forget_a_revocation(register: dict[str, Any]) -> None:
+    register["revoked"] = {}
+
+
+@pytest.mark.parametrize("change", [change_role, change_key, add_site, forget_a_revocation])
+def test_a_register_that_somebody_edited_is_refused(
+    folder: StudyFolder, change: Callable[[dict[str, Any]], None]
+) -> None:
+    for name in ("aachen", "namur"):
+        invite(folder, name, "evaluate")
+        enrol(folder, answer(folder, name, new_key()))
+    revoke(folder, "aachen")
+    register = json.loads(folder.register.read_text())
+    change(register)
+    folder.register.write_text(json.dumps(register))
+
+    with pytest.raises(TrustError, match="signature does not fit") as refused:
+        read_register(folder)
+    assert "find out who wrote" in refused.value.remedy
+
+
+def test_a_register_of_another_study_is_refused(folder: StudyFolder, tmp_path: Path) -> None:
+    other = StudyFolder(tmp_path / "other")
+    other.path.mkdir()
+    now = datetime.datetime.now(datetime.UTC)
+    make_authority(other.authority, study="other", names=["localhost"], now=now)
+    write_settings(other, SETTINGS)
+    invite(other, "aachen", "train")
+
+    folder.register.write_bytes(other.register.read_bytes())
+
+    with pytest.raises(TrustError, match="signature does not fit"):
+        read_register(folder)
+
+
+def test_every_change_has_a_higher_serial(folder: StudyFolder) -> None:
+    invite(folder, "aachen", "train")
+    first = read_register(folder).serial
+    revoke(folder, "aachen")
+
+    assert read_register(folder).serial > first

@@ -21,8 +21,9 @@ from bs_server.authority import Authority, make_authority
 from bs_server.checkpoint import Checkpoints
 from bs_server.cli import app
 from bs_server.config import Deadlines, ServerSettings, StudyFile, StudyFolder
-from bs_server.register import Register, RegisteredSite, invite
+from bs_server.register import invite
 from bs_server.release import release_model
+from bs_server.signed_register import Register, RegisteredSite
 from bs_server.study import Study, run_study
 from bs_server.summary import Summary, read_summary, write_summary
 from support.fake_site import TIME, FakeLink, FakeWork, fake_app

@@ -10,7 +10,7 @@ from bs_common.errors import StudyStopped
 from bs_common.keys import fingerprint, public_pem
 from bs_common.messages import Metric, Reply, Request
 from bs_common.settings import StudySettings
-from bs_server.register import Register, RegisteredSite
+from bs_server.signed_register import Register, RegisteredSite
 from bs_server.sites import check_one_backbone, declared, is_synthetic, summarise_site
 from bs_server.summary import CohortCount, SiteSummary
 from support.fake_site import FakeWork

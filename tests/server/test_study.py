@@ -14,7 +14,7 @@ from bs_common.keys import public_pem
 from bs_common.settings import Role, StudySettings
 from bs_server.checkpoint import Checkpoints
 from bs_server.config import Deadlines, ServerSettings, StudyFile, StudyFolder
-from bs_server.register import Register, RegisteredSite
+from bs_server.signed_register import Register, RegisteredSite
 from bs_server.study import Study, run_study
 from bs_server.summary import Summary
 from support.fake_site import TIME, FakeLink, FakeWork, fake_app

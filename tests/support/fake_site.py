@@ -14,9 +14,9 @@ from flwr.clientapp import ClientApp
 from flwr.supercore.task_identity import TaskIdentity
 
 from bs_client.federation.app import make_app
-from bs_client.federation.audit import AuditLog
 from bs_client.federation.gate import Gate
 from bs_common.architecture import backbone_shapes
+from bs_common.audit import AuditLog, Passage
 from bs_common.contract import COHORT_CELLS, MessageType, reply_shapes
 from bs_common.messages import Metric, Reply, Request
 from bs_common.metrics import histogram
@@ -105,6 +105,7 @@ class FakeLink:
         self._apps = apps
         self._replies: dict[str, Message] = {}
         self.sent: list[tuple[str, str]] = []
+        self.recorded: list[Passage] = []
         self.change: Callable[[str, Message], Message | None] = lambda _site, reply: reply
 
     def online(self) -> frozenset[str]:
@@ -127,6 +128,9 @@ class FakeLink:
 
     def drop(self, ticket: str) -> None:
         self._replies.pop(ticket, None)
+
+    def record(self, passage: Passage) -> None:
+        self.recorded.append(passage)
 
 
 def backbone_arrays(seed: int = 0) -> dict[str, np.ndarray]:

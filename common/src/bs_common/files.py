@@ -1,10 +1,13 @@
-"""Writing files so that a reader sees the old content or the new, never a torn one."""
+"""Files that a reader sees old or new, never torn; and who else on this machine may touch them."""
 
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from pathlib import Path
+
+from bs_common.errors import TrustError
 
 
 def write_atomic(path: Path, content: bytes, *, mode: int = 0o644) -> None:
@@ -33,3 +36,27 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def check_private(folder: Path, *names: str) -> None:
+    """Check that nobody else can write into a folder, and nobody else can read the named files.
+
+    Raises TrustError with the command that mends it; a named file that is absent is passed over.
+    """
+    found = folder.stat()
+    if found.st_uid != os.geteuid():
+        raise TrustError(
+            f"{folder}: belongs to another user",
+            remedy="Run this as the user who made the folder.",
+        )
+    if found.st_mode & 0o022:
+        raise TrustError(
+            f"{folder}: other users can write into it",
+            remedy=f"chmod 700 {folder}; if others had access, look at every file in it.",
+        )
+    for path in (folder / name for name in names):
+        if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077:
+            raise TrustError(
+                f"{path.name}: other users can read this file",
+                remedy=f"chmod 600 {path}; if others had access to it, make a new key.",
+            )

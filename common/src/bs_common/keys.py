@@ -32,12 +32,16 @@ def read_private_key(path: Path) -> ec.EllipticCurvePrivateKey:
 
 def write_private_pem(path: Path, key: PrivateKeyTypes) -> None:
     """Write a private key of any kind as PKCS #8 PEM with mode 0600."""
-    pem = key.private_bytes(
+    write_atomic(path, private_pem(key), mode=0o600)
+
+
+def private_pem(key: PrivateKeyTypes) -> bytes:
+    """Give a private key of any kind as PKCS #8 PEM, for a file with mode 0600."""
+    return key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    write_atomic(path, pem, mode=0o600)
 
 
 def read_private_pem(path: Path) -> PrivateKeyTypes:

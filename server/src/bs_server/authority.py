@@ -18,8 +18,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from bs_common.files import write_atomic
-from bs_common.keys import make_private_key, read_private_key
+from bs_common.certificates import days_left, describe_end
+from bs_common.files import check_private, write_atomic
+from bs_common.keys import make_private_key, private_pem, read_private_key, write_private_pem
 from bs_common.signing import make_release_key, read_release_key, release_public_pem
 
 _CA_DAYS = 3650
@@ -45,13 +46,18 @@ class Authority:
 
     @property
     def server_certificate(self) -> Path:
-        """Certificate shown to sites."""
-        return self.folder / "server.crt"
+        """Certificate shown to sites; its key is in the same file, so they are renewed as one."""
+        return self.folder / "server.pem"
 
     @property
     def server_key(self) -> Path:
         """Key of the server certificate."""
-        return self.folder / "server.key"
+        return self.server_certificate
+
+    @property
+    def register_key(self) -> Path:
+        """Key that signs the register of sites."""
+        return self.folder / "register.key"
 
     @property
     def release_key(self) -> Path:
@@ -83,8 +89,14 @@ def make_authority(
     )
     _write(authority.ca_certificate, certificate)
     issue_server_certificate(authority, names=names, now=now)
+    write_private_pem(authority.register_key, Ed25519PrivateKey.generate())
     read_or_make_release_key(authority)
     return authority
+
+
+def check_modes(authority: Authority) -> None:
+    """Raise TrustError if another user of this machine could read a key or replace a file."""
+    check_private(authority.folder, "ca.key", "server.pem", "register.key", "release.key")
 
 
 def read_or_make_release_key(authority: Authority) -> Ed25519PrivateKey:
@@ -100,11 +112,14 @@ def read_or_make_release_key(authority: Authority) -> Ed25519PrivateKey:
 def issue_server_certificate(
     authority: Authority, *, names: Sequence[str], now: datetime.datetime
 ) -> None:
-    """Make a new server key and certificate, signed by the authority."""
+    """Make a new server key and certificate, signed by the authority.
+
+    Both are in one file, so that a power cut leaves the old pair or the new one.
+    """
     ca_key = read_private_key(authority.ca_key)
     ca = x509.load_pem_x509_certificate(authority.ca_certificate.read_bytes())
-    key = make_private_key(authority.server_key)
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0][:64])])
     certificate = (
         _builder(subject, ca.subject, key.public_key(), now, _SERVER_DAYS)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
@@ -119,7 +134,48 @@ def issue_server_certificate(
         )
         .sign(ca_key, hashes.SHA256())
     )
-    _write(authority.server_certificate, certificate)
+    pem = certificate.public_bytes(serialization.Encoding.PEM)
+    write_atomic(authority.server_certificate, private_pem(key) + pem, mode=0o600)
+
+
+def renew_server_certificate(
+    authority: Authority, *, more_names: Sequence[str], now: datetime.datetime
+) -> tuple[str, ...]:
+    """Issue a new server certificate for the names of the old one and more; give all of them."""
+    names = tuple(dict.fromkeys([*certificate_names(authority), *more_names]))
+    issue_server_certificate(authority, names=names, now=now)
+    return names
+
+
+def certificate_names(authority: Authority) -> tuple[str, ...]:
+    """Give the DNS names and IP addresses of the server certificate."""
+    certificate = x509.load_pem_x509_certificate(authority.server_certificate.read_bytes())
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return tuple(str(name.value) for name in names)
+
+
+@dataclass(frozen=True, slots=True)
+class Validity:
+    """Whole days that the certificates still hold; negative once they are over."""
+
+    server_days: int
+    authority_days: int
+
+    def warnings(self) -> list[str]:
+        """Say what ends within 30 days, with what to do."""
+        server = describe_end("The server certificate", self.server_days)
+        authority = describe_end("The study's certificate authority", self.authority_days)
+        remedies = (
+            (server, "bs-server renew STUDY_DIR issues a new one; sites go on meanwhile."),
+            (authority, "Make a new study; its sites join anew."),
+        )
+        return [f"{said}. {remedy}" for said, remedy in remedies if said is not None]
+
+
+def read_validity(authority: Authority, now: datetime.datetime) -> Validity:
+    """Give how long the server certificate and the authority's own still hold."""
+    paths = (authority.server_certificate, authority.ca_certificate)
+    return Validity(*(days_left(path.read_text(), now) for path in paths))
 
 
 def _builder(

@@ -27,6 +27,13 @@ class ServerSettings(BaseModel):
     address: Address
 
 
+def server_settings(host: str, port: int) -> ServerSettings:
+    """Give the settings of a coordinator that sites reach under a name or an address."""
+    if ":" in host:  # IPv6; `::` listens on IPv4 as well
+        return ServerSettings(host="::", port=port, address=f"[{host}]:{port}")
+    return ServerSettings(port=port, address=f"{host}:{port}")
+
+
 class Deadlines(BaseModel):
     """How long the coordinator waits before it stops with a reason; never for ever."""
 
@@ -68,6 +75,11 @@ class StudyFolder:
     def register(self) -> Path:
         """Invited and enrolled sites."""
         return self.path / "sites.json"
+
+    @property
+    def audit(self) -> Path:
+        """One line for every message that was sent, received or refused."""
+        return self.path / "audit.jsonl"
 
     @property
     def invitations(self) -> Path:

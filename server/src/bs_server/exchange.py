@@ -10,6 +10,8 @@ from typing import Protocol
 
 from flwr.app import Message, RecordDict
 
+from bs_common.audit import PASSED, Direction, Passage
+from bs_common.content import NOTHING, Measured, measure
 from bs_common.errors import ContractError
 from bs_common.messages import Reply, Request, read_reply, write_request
 from bs_common.settings import StudySettings
@@ -38,6 +40,9 @@ class Link(Protocol):
 
     def drop(self, ticket: str) -> None:
         """Forget a sent message."""
+
+    def record(self, passage: Passage) -> None:
+        """Keep one passage in the coordinator's audit log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,38 +88,63 @@ class Exchange:
         A site that connects anew before it answered is asked again with the same request.
         """
         content = write_request(request, self._settings)
-        waiting = {site: self._send(site, request, content) for site in sites}
+        measured = measure(content)
+        waiting = {site: self._send(site, request, content, measured) for site in sites}
         answers: dict[str, Answer] = {}
         end = time.monotonic() + self._deadline_s
         while waiting and time.monotonic() < end:
             for site, sent in list(waiting.items()):
-                answer = self._receive(sent.ticket, request)
+                answer = self._receive(site, sent.ticket, request)
                 if answer is not None:
                     answers[site] = answer
                     answered(site, answer)
                     del waiting[site]
                 elif self._link.connections(site) != sent.connection:
                     self._link.drop(sent.ticket)
-                    waiting[site] = self._send(site, request, content)
+                    waiting[site] = self._send(site, request, content, measured)
             time.sleep(_POLL_S)
         for site, sent in waiting.items():
             self._link.drop(sent.ticket)
             answers[site] = NoAnswer("deadline")
         return {site: answers[site] for site in sites}
 
-    def _send(self, site: str, request: Request, content: RecordDict) -> _Sent:
+    def _send(self, site: str, request: Request, content: RecordDict, measured: Measured) -> _Sent:
         # Counted before sending: a site that connects in between is asked twice rather than never.
         connection = self._link.connections(site)
+        self._record("out", site, request, measured, PASSED)
         group = str(request.round_number)
         ticket = self._link.send(site, request.message_type.value, content, group=group)
         return _Sent(ticket, connection)
 
-    def _receive(self, ticket: str, request: Request) -> Answer | None:
+    def _receive(self, site: str, ticket: str, request: Request) -> Answer | None:
+        carried = NOTHING
         try:
             message = self._link.receive(ticket)
+            if message is None:
+                return None
+            carried = measure(message.content) if message.has_content() else NOTHING
+            answer = self._read(message, request)
         except ContractError as error:
-            return NoAnswer(error.reason)
-        return None if message is None else self._read(message, request)
+            answer = NoAnswer(error.reason)
+        verdict = answer.reason if isinstance(answer, NoAnswer) else PASSED
+        self._record("in", site, request, carried, verdict)
+        return answer
+
+    def _record(
+        self, direction: Direction, site: str, request: Request, measured: Measured, verdict: str
+    ) -> None:
+        self._link.record(
+            Passage(
+                direction=direction,
+                message_type=request.message_type.value,
+                round_number=request.round_number,
+                keys=measured.keys,
+                size_bytes=measured.size_bytes,
+                content_sha256=measured.sha256,
+                verdict=verdict,
+                peer=site,
+            )
+        )
 
     def _read(self, message: Message, request: Request) -> Answer:
         if message.has_error():

@@ -1,17 +1,16 @@
 """The coordinator's end of Flower's Fleet API: the one module here that uses Flower's internals.
 
 It serves the Fleet routes, and nothing else, over HTTPS in a thread of this process, admits only
-enrolled keys, and hands messages over by site name. Written for flwr 1.41; every internal name
-used here was read in that release.
+enrolled keys, and hands messages over by site name. Who gets as far as Flower is decided by
+`doors`, `connection`, `guard` and `ownership`. Written for flwr 1.41; every internal name used here
+was read in that release.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -20,12 +19,11 @@ from pathlib import Path
 from types import SimpleNamespace, TracebackType
 from typing import Any, Self
 
-import uvicorn
 from cryptography.hazmat.primitives.asymmetric import ec
 from fastapi import HTTPException
-from flwr.app import Message, RecordDict
+from flwr.app import Error, Message, RecordDict
 from flwr.app.message import remove_content_from_message
-from flwr.common.constant import SUPERLINK_NODE_ID
+from flwr.common.constant import SUPERLINK_NODE_ID, TIMESTAMP_HEADER
 from flwr.proto.fleet_pb2 import (
     ActivateNodeRequest,
     DeactivateNodeRequest,
@@ -40,7 +38,12 @@ from flwr.proto.message_pb2 import (
     PushObjectRequest,
 )
 from flwr.server.superlink.linkstate.in_memory_linkstate import InMemoryLinkState
-from flwr.supercore.constant import NOOP_FEDERATION_ID, TaskType
+from flwr.supercore.constant import (
+    FLEET_HTTP_PUBLIC_KEY_HEADER,
+    FLEET_HTTP_SIGNATURE_HEADER,
+    NOOP_FEDERATION_ID,
+    TaskType,
+)
 from flwr.supercore.error import FlowerError
 from flwr.supercore.error.catalog import API_ERROR_MAP
 from flwr.supercore.inflatable.inflatable_object import (
@@ -62,13 +65,28 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from bs_common.errors import ConfigError, ConnectionLost
+from bs_common.audit import AuditLog, Passage
+from bs_common.errors import ConnectionLost
 from bs_common.flower_objects import hash_once, inflate_message
+from bs_common.sizes import LARGEST, OVERHEAD_BYTES, MessageLimits
+from bs_server.admission import Admission, Refused, SignedHeaders
+from bs_server.guard import SITE
+from bs_server.ownership import Ownership
+from bs_server.refusals import Refusals
+from bs_server.web import WebServer
 
 _log = logging.getLogger(__name__)
 _OWNER = "bone-scan-study"
 _TASK_HEARTBEAT_S = 10.0  # Flower fails a task that is silent for longer than its lease
-_START_TIMEOUT_S = 20.0
+_HEADERS = SignedHeaders(
+    key=FLEET_HTTP_PUBLIC_KEY_HEADER,
+    time=TIMESTAMP_HEADER,
+    signature=FLEET_HTTP_SIGNATURE_HEADER,
+)
+_PLAIN_CALL_BYTES = 4096  # a key, a number, a digest
+_TREE_NODE_BYTES = 128  # a digest in hex and its framing, twice over
+_REVOKED = 1  # Flower wants a number with an error; the reason says which
+REVOKED = "revoked"
 _WORKERS = 8  # requests answered at once; more wait their turn
 # Flower forgets a message after its lifetime, 12 hours if nothing is said. Here the study's own
 # deadlines decide, which may be days.
@@ -83,6 +101,8 @@ class FleetLink:
     host, port : the address to listen on; port 0 takes a free one, see `port`.
     certificate, private_key : PEM files of the server certificate (with its chain) and its key.
     sites : public key of each enrolled site, by name. No other key can connect.
+    limits : the largest message of the study; nothing larger is read from a site.
+    audit : keeps a line of every message and every refusal; a measurement may do without.
     """
 
     def __init__(
@@ -93,16 +113,30 @@ class FleetLink:
         certificate: Path,
         private_key: Path,
         sites: Mapping[str, ec.EllipticCurvePublicKey],
+        limits: MessageLimits = LARGEST,
+        audit: AuditLog | None = None,
     ) -> None:
         self._state = _StudyState(NoOpFederationManager(simulation=False), _WholeTreeStore())
         self._node_ids = {
             name: self._state.create_node(_OWNER, _OWNER, public_key_to_bytes(key), 0, name=name)
             for name, key in sorted(sites.items())
         }
-        self._socket = _listen(host, port)
-        self._server = _web_server(self._state, certificate, private_key)
-        self._thread = threading.Thread(
-            target=self._server.run, args=([self._socket],), name="fleet-api", daemon=True
+        self._keys = dict(sites)
+        self._revoked: dict[int, str] = {}
+        self._audit = audit
+        self._refusals = Refusals(self.record)
+        self._admission = Admission(_HEADERS)
+        for name, key in sites.items():
+            self._admission.admit(name, public_key_to_bytes(key), key)
+        self._web = WebServer(
+            _FleetApi(self._state, Ownership(node_id=self._node_ids.get, limits=limits)),
+            host=host,
+            port=port,
+            certificate=certificate,
+            private_key=private_key,
+            body_bytes=_body_bytes(limits),
+            admission=self._admission,
+            refusals=self._refusals,
         )
         self._stopping = threading.Event()
         self._hashed: RecordDict | None = None
@@ -110,18 +144,10 @@ class FleetLink:
     @property
     def port(self) -> int:
         """Port that the link listens on."""
-        return int(self._socket.getsockname()[1])
+        return self._web.port
 
     def __enter__(self) -> Self:
-        self._thread.start()
-        end = time.monotonic() + _START_TIMEOUT_S
-        while not self._server.started:
-            if not self._thread.is_alive() or time.monotonic() > end:
-                raise ConnectionLost(
-                    "The Fleet API did not start.",
-                    remedy="Check the server certificate and key, and that the port is free.",
-                )
-            time.sleep(0.01)
+        self._web.start()
         self._run_id, task_id = _open_run(self._state)
         threading.Thread(
             target=self._keep_task_alive, args=(task_id,), name="fleet-task", daemon=True
@@ -135,9 +161,39 @@ class FleetLink:
         trace: TracebackType | None,
     ) -> None:
         self._stopping.set()
-        self._server.should_exit = True
-        self._thread.join(timeout=5)
-        self._socket.close()
+        self._web.stop()
+        self.write_refusals(all_of_them=True)
+
+    @property
+    def refused(self) -> Mapping[str, int]:
+        """How many requests and connections were refused so far, by reason."""
+        return dict(self._refusals.total)
+
+    @property
+    def sites(self) -> Mapping[str, ec.EllipticCurvePublicKey]:
+        """Public key of every site that is admitted now, by name."""
+        return dict(self._keys)
+
+    def revoke(self, site: str) -> None:
+        """End a site's access at once; what it was asked is answered by `revoked`."""
+        self._admission.revoke(site)
+        del self._keys[site]
+        node_id = self._node_ids[site]
+        self._revoked[node_id] = site
+        self._state.deactivate_node(node_id)
+
+    def reload_certificate(self) -> None:
+        """Show the server certificate that is in its file now to whoever connects from now on."""
+        self._web.reload_certificate()
+
+    def write_refusals(self, *, all_of_them: bool = False) -> None:
+        """Put into the audit log what was refused and is due to be written."""
+        self._refusals.write(all_of_them=all_of_them)
+
+    def record(self, passage: Passage) -> None:
+        """Keep one passage in the audit log."""
+        if self._audit is not None:
+            self._audit.record(passage)
 
     def online(self) -> frozenset[str]:
         """Names of the sites whose connection is alive now."""
@@ -168,6 +224,9 @@ class FleetLink:
 
         Raises ContractError if what arrived is no message.
         """
+        asked = self._state.find_message(ticket)
+        if asked is not None and asked.metadata.dst_node_id in self._revoked:
+            return Message(Error(_REVOKED, REVOKED), reply_to=asked)
         if not self._state.reply_is_complete(ticket):
             return None
         return self._state.take_reply(self._run_id, ticket)
@@ -196,6 +255,10 @@ class _StudyState(InMemoryLinkState):
             activated = bool(super().activate_node(node_id, heartbeat_interval))
             self.activations[node_id] += activated
             return activated
+
+    def find_message(self, message_id: str) -> Message | None:
+        with self.lock:
+            return self.message_ins_store.get(message_id)
 
     def reply_is_complete(self, message_id: str) -> bool:
         with self.lock:
@@ -266,81 +329,54 @@ class _WholeTreeStore(InMemoryObjectStore):
             return contents
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        return socket.create_server((host, port), backlog=128)
-    except OSError as error:
-        raise ConfigError(
-            f"Cannot listen on {host}:{port} ({error.strerror}).",
-            remedy="Choose another address or port under [server] in study.toml.",
-        ) from error
-
-
-def _web_server(state: _StudyState, certificate: Path, private_key: Path) -> uvicorn.Server:
-    logging.getLogger("flwr").setLevel(logging.ERROR)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            _FleetApi(state),
-            ssl_certfile=str(certificate),
-            ssl_keyfile=str(private_key),
-            interface="asgi3",
-            lifespan="off",
-            log_level="error",
-            server_header=False,
-            date_header=True,  # by which a site tells that its clock is off
-            timeout_keep_alive=120,
-        )
-    )
-    # Signals belong to the command, not to a thread of it.
-    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
-    return server
-
-
 class _FleetApi:
     """The Fleet API as one plain ASGI application; nothing but the paths in `_ROUTES` exists.
 
     Flower builds the same from FastAPI and three middlewares, which cost more than the work of
-    most requests. Parsing, authentication and handlers are Flower's own. An error is a bare
-    status: a stranger learns neither a version nor a reason.
+    most requests. Parsing, authentication and handlers are Flower's own. Whatever goes wrong is a
+    bare status to the site, and is counted.
     """
 
-    def __init__(self, state: _StudyState) -> None:
+    def __init__(self, state: _StudyState, ownership: Ownership) -> None:
         self._state = state
+        self._ownership = ownership
         self._app = SimpleNamespace(
             state=SimpleNamespace(linkstate_factory=SimpleNamespace(state=lambda: state))
         )
         self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="fleet-worker")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Answer one admitted request, or raise Refused."""
+        site = scope["state"][SITE]
         request = Request({**scope, "app": self._app, "state": {}}, receive)
-        route = _ROUTES.get(request.url.path) if request.method == "POST" else None
-        if route is None:
-            response = Response(status_code=404)
-        else:
-            body = await request.body()
-            response = await asyncio.get_running_loop().run_in_executor(
-                self._workers, self._answer, route, request, body
-            )
+        body = await request.body()
+        response = await asyncio.get_running_loop().run_in_executor(
+            self._workers, self._answer, site, request, body
+        )
         await response(scope, receive, send)
 
-    def _answer(self, route: _Route, request: Request, body: bytes) -> Response:
-        kind, handler = route
+    def _answer(self, site: str, request: Request, body: bytes) -> Response:
+        kind, handler = _ROUTES[request.url.path]
         try:
             asked = kind.FromString(body)
             request.state.protobuf_request = asked
             authenticate_node(request)
+            self._ownership.check(site, asked)
             answer = handler(asked, self._state)
-        except DecodeError:
-            return Response(status_code=400)
+            self._ownership.note(site, answer)
+        except Refused:
+            raise
+        except DecodeError as error:
+            raise Refused(400, "unreadable", site) from error
         except HTTPException as error:
-            return Response(status_code=error.status_code)
+            raise Refused(error.status_code, "not_this_site", site) from error
         except FlowerError as error:
             _log.info("refused %s: %s", request.url.path, error.code)
-            return Response(status_code=API_ERROR_MAP[error.code].http_status_code)
-        except Exception:  # noqa: BLE001 - whatever happens, its text stays here
+            status = API_ERROR_MAP[error.code].http_status_code
+            raise Refused(status, f"flower_{int(error.code)}", site) from error
+        except Exception as error:
             _log.exception("failed on %s", request.url.path)
-            return Response(status_code=500)
+            raise Refused(500, "internal", site) from error
         return Response(answer.SerializeToString(), media_type=PROTOBUF_MEDIA_TYPE)
 
 
@@ -367,6 +403,14 @@ _ROUTES: Mapping[str, _Route] = {
         ),
     }.items()
 }
+
+
+def _body_bytes(limits: MessageLimits) -> dict[str, int]:
+    """Give the largest body of each call that a site makes."""
+    calls = dict.fromkeys(_ROUTES, _PLAIN_CALL_BYTES)
+    calls["/v1/fleet/push-messages"] = OVERHEAD_BYTES + _TREE_NODE_BYTES * limits.objects
+    calls["/v1/fleet/push-object"] = limits.object_bytes
+    return calls
 
 
 def _open_run(state: _StudyState) -> tuple[int, int]:

@@ -1,69 +1,17 @@
-"""The register of sites: who was invited in which role, and whose key was enrolled."""
+"""Who takes part: inviting a site, enrolling its key, ending its access."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-
-from cryptography.hazmat.primitives.asymmetric import ec
-from pydantic import BaseModel, ConfigDict
 
 from bs_common.errors import ConfigError, TrustError
 from bs_common.joining import Enrolment, Invitation, read_document, write_document
 from bs_common.keys import fingerprint, read_public_pem
-from bs_common.settings import Name, Role, StudySettings
+from bs_common.settings import Role, StudySettings
 from bs_common.signing import release_public_pem
 from bs_server.authority import Authority, read_or_make_release_key
 from bs_server.config import StudyFolder
-
-
-class RegisteredSite(BaseModel):
-    """One site of the study; without a key it is invited but not admitted."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
-
-    role: Role
-    public_key: str | None = None  # PEM
-
-    def key(self) -> ec.EllipticCurvePublicKey:
-        """Public key of an enrolled site."""
-        if self.public_key is None:
-            raise ConfigError("The site is invited but not enrolled.")
-        return read_public_pem(self.public_key)
-
-
-class Register(BaseModel):
-    """All sites of the study by name."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
-
-    sites: Mapping[Name, RegisteredSite] = {}
-
-    def names(self, role: Role) -> tuple[str, ...]:
-        """Names of the sites with a role, sorted."""
-        return tuple(sorted(name for name, site in self.sites.items() if site.role == role))
-
-    def enrolled(self) -> dict[str, ec.EllipticCurvePublicKey]:
-        """Public key of every site, all of which must be enrolled, one at least to train."""
-        if not self.names("train"):
-            raise ConfigError(
-                "No site is invited to train.",
-                remedy="bs-server invite SITE --role train",
-            )
-        waiting = sorted(name for name, site in self.sites.items() if site.public_key is None)
-        if waiting:
-            raise ConfigError(
-                f"Not enrolled yet: {', '.join(waiting)}.",
-                remedy="bs-server enrol FILE with the file that `bs-client join` made there.",
-            )
-        return {name: site.key() for name, site in sorted(self.sites.items())}
-
-
-def read_register(folder: StudyFolder) -> Register:
-    """Read the register; an absent one is empty."""
-    if not folder.register.exists():
-        return Register()
-    return read_document(folder.register, Register)
+from bs_server.signed_register import Register, RegisteredSite, read_register, write_register
 
 
 def invite(folder: StudyFolder, site: str, role: Role) -> Path:
@@ -102,12 +50,37 @@ def enrol(folder: StudyFolder, path: Path) -> tuple[str, str]:
         )
     _check_same_settings(enrolment, folder.read().study)
     key = fingerprint(read_public_pem(enrolment.public_key))
+    if key in register.revoked:
+        raise TrustError(
+            f"This key of {register.revoked[key]} was revoked.",
+            remedy=f"Let {enrolment.site} join in a new folder, which makes a new key.",
+        )
     if known.public_key is not None and fingerprint(known.key()) != key:
         raise TrustError(f"{enrolment.site} is enrolled with another key already.")
     _check_own_key(enrolment.site, key, register)
     site = RegisteredSite(role=known.role, public_key=enrolment.public_key)
     _put(folder, register, enrolment.site, site)
     return enrolment.site, key
+
+
+def revoke(folder: StudyFolder, site: str) -> str | None:
+    """End a site's access for good; give the fingerprint of its key, if it was enrolled.
+
+    A running `bs-server run` notices within seconds. The key never counts again; the site can be
+    invited anew and then enrols another one.
+    """
+    register = read_register(folder)
+    known = register.sites.get(site)
+    if known is None:
+        raise ConfigError(
+            f"{site} is not a site of this study.",
+            remedy=f"Its sites: {', '.join(sorted(register.sites)) or 'none'}.",
+        )
+    key = None if known.public_key is None else fingerprint(known.key())
+    others = {name: entry for name, entry in register.sites.items() if name != site}
+    ended = dict(register.revoked) | ({} if key is None else {key: site})
+    write_register(folder, register.model_copy(update={"sites": others, "revoked": ended}))
+    return key
 
 
 def _check_own_key(name: str, key: str, register: Register) -> None:
@@ -130,4 +103,4 @@ def _check_same_settings(enrolment: Enrolment, settings: StudySettings) -> None:
 
 def _put(folder: StudyFolder, register: Register, name: str, site: RegisteredSite) -> None:
     sites = dict(sorted({**register.sites, name: site}.items()))
-    write_document(folder.register, Register(sites=sites))
+    write_register(folder, register.model_copy(update={"sites": sites}))

@@ -8,8 +8,8 @@ from bs_common.contract import SPLITS
 from bs_common.errors import StudyStopped
 from bs_common.keys import fingerprint
 from bs_common.messages import Reply
-from bs_server.register import Register
 from bs_server.screening import Declared
+from bs_server.signed_register import Register
 from bs_server.summary import SMALL_CELL, CohortCount, SiteSummary
 
 

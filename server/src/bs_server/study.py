@@ -25,8 +25,8 @@ from bs_server.config import StudyFile, StudyFolder
 from bs_server.exchange import Answer, Exchange, Link, NoAnswer
 from bs_server.external import ask_once
 from bs_server.outcome import Course, Described, summarise
-from bs_server.register import Register
 from bs_server.screening import Declared, admit_update
+from bs_server.signed_register import Register
 from bs_server.sites import check_one_backbone, declared, summarise_site
 from bs_server.summary import ACCEPTED, RoundSummary, SiteRound, Summary
 from bs_server.validation import choose_best, pool_validation

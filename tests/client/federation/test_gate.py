@@ -18,9 +18,9 @@ from flwr.clientapp import ClientApp
 from flwr.supercore.task_identity import TaskIdentity
 
 from bs_client.federation.app import make_app
-from bs_client.federation.audit import AuditLog, read_entries
 from bs_client.federation.gate import Gate
 from bs_common.architecture import initial_head
+from bs_common.audit import AuditLog, read_entries
 from bs_common.contract import REQUESTS_BY_ROLE, MessageType
 from bs_common.errors import BoneScanError, ConfigError, DataError, ScanRefused
 from bs_common.messages import Reply, Request, read_reply, write_request
@@ -275,7 +275,7 @@ def test_the_record_names_keys_size_and_digest_of_what_left(tmp_path: Path) -> N
     values = {
         f"{name}.{key}": value
         for name in sorted(reply.content)
-        for key, value in reply.content[name].items()
+        for key, value in sorted(reply.content[name].items())
     }
     assert set(values) == set(entry["keys"])  # type: ignore[call-overload]
     expected, size = hashlib.sha256(), 0

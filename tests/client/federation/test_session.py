@@ -15,15 +15,15 @@ from flwr.app import Message
 
 from bs_client.config import SiteFolder
 from bs_client.federation import link as site_link
-from bs_client.federation.audit import read_entries
 from bs_client.federation.session import take_part
+from bs_common.audit import read_entries
 from bs_common.contract import MessageType
 from bs_common.errors import TrustError
 from bs_common.messages import Request, read_reply, write_request
 from bs_common.settings import StudySettings
 from bs_server.authority import Authority
 from bs_server.link import FleetLink
-from bs_server.register import read_register
+from bs_server.signed_register import read_register
 from support.fake_site import FakeWork
 from support.study_maker import HOST, MadeStudy, make_study
 

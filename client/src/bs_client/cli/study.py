@@ -1,4 +1,4 @@
-"""Commands of taking part in a study: join, run, audit."""
+"""Commands of taking part in a study: join, run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from bs_client.cli.shell import HERE, SiteArgument, explained, out
 from bs_client.config import DataSettings, Policy, SiteFolder
@@ -53,17 +52,3 @@ def run(site: SiteArgument = HERE) -> None:
         folder = SiteFolder(site)
         finished = take_part(folder, open_site(folder), stop)
     out.print("The study is over." if finished else "Stopped. To go on: bs-client run")
-
-
-def audit(site: SiteArgument = HERE) -> None:
-    """Verify the record of everything that left this site, and show it."""
-    from bs_client.federation.audit import read_entries
-
-    with explained():
-        entries = read_entries(SiteFolder(site).audit)
-    table = Table("time", "way", "message", "round", "bytes", "verdict")
-    for entry in entries:
-        columns = ("time", "direction", "message_type", "round_number", "size_bytes", "verdict")
-        table.add_row(*(str(entry[column]) for column in columns))
-    out.print(table)
-    out.print(f"{len(entries)} entries; the chain is whole.")

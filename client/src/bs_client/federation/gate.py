@@ -6,17 +6,16 @@ short code and its text stays in the site's own log.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from flwr.app import Array, Context, Error, Message, RecordDict
+from flwr.app import Context, Error, Message, RecordDict
 
-from bs_client.federation.audit import AuditLog, Passage
 from bs_client.federation.small_cells import hide_small_cells
+from bs_common.audit import PASSED, AuditLog, Passage
+from bs_common.content import measure
 from bs_common.contract import REQUESTS_BY_ROLE
 from bs_common.errors import BoneScanError, ContractError
 from bs_common.messages import read_reply, write_reply
@@ -48,8 +47,11 @@ class Gate:
         kind = message.metadata.message_type
         request = message.content if message.has_content() else RecordDict()
         allowed = kind in REQUESTS_BY_ROLE[self.role]
-        self._record("in", message, request, "passed" if allowed else _NOT_FOR_THIS_ROLE)
+        unread = message.error.reason if message.has_error() else None
+        self._record("in", message, request, unread or (PASSED if allowed else _NOT_FOR_THIS_ROLE))
         try:
+            if unread is not None:
+                raise ContractError(unread, "a request that this site did not take in")
             if not allowed:
                 raise ContractError(_NOT_FOR_THIS_ROLE, f"a request that {self.role} never answers")
             content = self._checked(kind, call_next(message, context).content)
@@ -59,7 +61,7 @@ class Gate:
             return self._refuse(message, error.code, error)
         except Exception as error:  # noqa: BLE001 - whatever happens, its text stays here
             return self._refuse(message, "internal", error)
-        self._record("out", message, content, "passed")
+        self._record("out", message, content, PASSED)
         return Message(content, reply_to=message)
 
     def _checked(self, kind: str, content: RecordDict) -> RecordDict:
@@ -79,35 +81,18 @@ class Gate:
         content: RecordDict,
         verdict: str,
     ) -> None:
-        size, sha256 = _measure(content)
+        measured = measure(content)
         self.audit.record(
             Passage(
                 direction=direction,
                 message_type=message.metadata.message_type[:64],
                 round_number=_round_of(message),
-                keys=tuple(f"{name}.{key}" for name in content for key in content[name]),
-                size_bytes=size,
-                content_sha256=sha256,
+                keys=measured.keys,
+                size_bytes=measured.size_bytes,
+                content_sha256=measured.sha256,
                 verdict=verdict,
             )
         )
-
-
-def _measure(content: RecordDict) -> tuple[int, str]:
-    """Give the size of the content and its SHA-256, over record names, keys and values."""
-    total, size = hashlib.sha256(), 0
-    for name, record in sorted(content.items()):
-        for key, value in record.items():
-            data = value.data if isinstance(value, Array) else _text(value).encode()
-            total.update(f"{name}\x1f{key}\x1f{len(data)}\x1f".encode())
-            total.update(data)
-            size += len(data)
-    return size, total.hexdigest()
-
-
-def _text(value: object) -> str:
-    # Bytes are no part of any message here, yet a stranger's request may hold some.
-    return json.dumps(value, default=bytes.hex)
 
 
 def _round_of(message: Message) -> int:

@@ -6,18 +6,21 @@ process, and a site has to live until its study is over. Written for flwr 1.41.
 
 from __future__ import annotations
 
+import datetime
 import logging
 import ssl
 import threading
 import time
-from collections.abc import Callable
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import httpx
 from cryptography.hazmat.primitives.asymmetric import ec
-from flwr.app import Message
+from flwr.app import Error, Message
 from flwr.app.message import remove_content_from_message
-from flwr.common.constant import HEARTBEAT_DEFAULT_INTERVAL
+from flwr.common.constant import HEARTBEAT_DEFAULT_INTERVAL, TIMESTAMP_HEADER
 from flwr.common.serde import message_from_proto, message_to_proto
 from flwr.proto.fleet_pb2 import (
     ActivateNodeRequest,
@@ -28,6 +31,8 @@ from flwr.proto.fleet_pb2 import (
 from flwr.proto.heartbeat_pb2 import SendNodeHeartbeatRequest
 from flwr.proto.message_pb2 import ObjectTree
 from flwr.proto.node_pb2 import Node
+from flwr.supercore.constant import FLEET_HTTP_PUBLIC_KEY_HEADER, FLEET_HTTP_SIGNATURE_HEADER
+from flwr.supercore.date import now
 from flwr.supercore.inflatable.inflatable_object import (
     get_all_nested_objects,
     get_object_tree,
@@ -45,13 +50,16 @@ from flwr.supercore.inflatable.inflatable_utils import (
     pull_objects,
     push_objects,
 )
-from flwr.supercore.primitives.asymmetric import public_key_to_bytes
+from flwr.supercore.interceptors.http.utils import add_headers
+from flwr.supercore.primitives.asymmetric import public_key_to_bytes, sign_message
+from flwr.supercore.protobuf.client import ProtobufCall, ProtobufRequestContext
 from flwr.supercore.task_identity import TaskIdentity
 from flwr.supernode.fleet_http_client import FleetHttpClient
-from flwr.supernode.node_auth_http_interceptor import NodeAuthHttpInterceptor
 
+from bs_client.federation.bounded_http import MessageTooLarge, bound
 from bs_common.errors import ConnectionLost, ContractError, TrustError
 from bs_common.flower_objects import hash_once, inflate_message
+from bs_common.sizes import LARGEST, MessageLimits
 
 _log = logging.getLogger(__name__)
 
@@ -60,7 +68,10 @@ _PULL_TIMEOUT_S = 600.0
 # Polling: quick while a round is likely, slower the longer nothing was asked.
 _POLL_MIN_S, _POLL_MAX_S, _POLL_QUICK_FOR_S, _POLL_GROWTH = 0.04, 1.0, 10.0, 1.2
 _RETRY_MIN_S, _RETRY_MAX_S = 0.5, 60.0
-_NOT_ACCEPTED = (401, 412)  # a signature that does not fit; a key that Flower does not know
+_NOT_ACCEPTED = (401, 412)  # a key that is not enrolled, a clock that is off; Flower's own word
+_REVOKED = 403
+_NOT_TAKEN_IN = 1  # Flower wants a number with an error; the reason says which
+TOO_LARGE = "too_large"
 
 Handler = Callable[[Message], Message]
 
@@ -71,10 +82,12 @@ class Coordinator:
 
     address : ``host:port``.
     ca_certificate : PEM text.
+    limits : the largest message of the study; nothing larger is read.
     """
 
     address: str
     ca_certificate: str
+    limits: MessageLimits = LARGEST
 
 
 def work_until(
@@ -95,13 +108,7 @@ def work_until(
             with _Connection(coordinator, key) as connection:
                 wait_s = _RETRY_MIN_S
                 connection.answer_until(done, handle)
-        except (
-            ConnectionLost,
-            ContractError,
-            httpx.HTTPError,
-            ObjectPullError,
-            ObjectPushError,
-        ) as error:
+        except (ConnectionLost, httpx.HTTPError, ObjectPullError, ObjectPushError) as error:
             if done.is_set():
                 return
             _log.warning("no connection (%s); trying again in %.1f s", _why(error), wait_s)
@@ -149,10 +156,14 @@ class _Connection:
         while not done.is_set():
             if self._lost is not None:
                 raise ConnectionLost(f"heartbeats fail: {_why(self._lost)}")
-            pulled = self._client.PullMessages(PullMessagesRequest(node=self._node))
-            if pulled.messages_list:
-                header = message_from_proto(pulled.messages_list[0])
-                self._answer(header, pulled.message_object_trees[0], handle)
+            with _readable():
+                pulled = self._client.PullMessages(PullMessagesRequest(node=self._node))
+                found = [
+                    (message_from_proto(pulled.messages_list[0]), pulled.message_object_trees[0])
+                    for _ in pulled.messages_list[:1]
+                ]
+            if found:
+                self._answer(*found[0], handle)
                 poll_s, last_work = _POLL_MIN_S, time.monotonic()
                 continue
             if time.monotonic() - last_work > _POLL_QUICK_FOR_S:
@@ -162,7 +173,7 @@ class _Connection:
     def _answer(self, header: Message, tree: ObjectTree, handle: Handler) -> None:
         run_id = header.metadata.run_id
         TaskIdentity.run_id, TaskIdentity.task_id = run_id, 1
-        reply = handle(self._pull(header, tree, run_id))
+        reply = handle(self._pulled(header, tree, run_id))
         if reply.has_content():
             hash_once(reply.content)
         with no_object_id_recompute():
@@ -183,6 +194,18 @@ class _Connection:
                 ),
                 object_ids_to_push=set(pushed.objects_to_push),
             )
+
+    def _pulled(self, header: Message, tree: ObjectTree, run_id: int) -> Message:
+        """Give the whole message, or its head with an error where it is not one or too large."""
+        try:
+            with _readable():
+                return self._pull(header, tree, run_id)
+        except (ContractError, MessageTooLarge) as error:
+            _log.error("a message was not taken in: %s", error)
+            reason = error.reason if isinstance(error, ContractError) else TOO_LARGE
+            header.__dict__["_content"] = None  # Flower's head of a message has an empty content
+            header.error = Error(_NOT_TAKEN_IN, reason)
+            return header
 
     def _pull(self, header: Message, tree: ObjectTree, run_id: int) -> Message:
         contents = pull_objects(
@@ -216,18 +239,66 @@ class _Connection:
 
 def _client(coordinator: Coordinator, key: ec.EllipticCurvePrivateKey) -> FleetHttpClient:
     try:
-        return FleetHttpClient.from_server_address(
+        client = FleetHttpClient.from_server_address(
             coordinator.address,
             False,
             coordinator.ca_certificate.encode("ascii"),
-            interceptors=[
-                NodeAuthHttpInterceptor(key, key.public_key()),
-            ],
+            # Flower's check of versions is left out: at a word of the server it ends the process.
+            interceptors=[_Signer(key)],
         )
     except (ssl.SSLError, ValueError) as error:
         raise TrustError(
             "The invitation holds no readable certificate of the coordinator's authority.",
             remedy="Ask the coordinator for the invitation again, then join again.",
+        ) from error
+
+    bound(client._client, coordinator.limits)
+    return client
+
+
+class _Signer:
+    """Signs each request with a time of its own, for the coordinator hears a signature once.
+
+    Flower's interceptor signs the time now, and two threads can ask within one microsecond.
+    """
+
+    def __init__(self, key: ec.EllipticCurvePrivateKey) -> None:
+        self._key = key
+        self._public = b64encode(public_key_to_bytes(key.public_key())).decode("ascii")
+        self._lock = threading.Lock()
+        self._last = now()
+
+    def intercept(self, context: ProtobufRequestContext, call_next: ProtobufCall) -> httpx.Response:
+        """Add the key, the time and its signature."""
+        timestamp = self._next_time().isoformat()
+        signature = sign_message(self._key, timestamp.encode("ascii"))
+        add_headers(
+            context.request,
+            {
+                FLEET_HTTP_PUBLIC_KEY_HEADER: self._public,
+                TIMESTAMP_HEADER: timestamp,
+                FLEET_HTTP_SIGNATURE_HEADER: b64encode(signature).decode("ascii"),
+            },
+        )
+        return call_next(context)
+
+    def _next_time(self) -> datetime.datetime:
+        with self._lock:
+            following = self._last + datetime.timedelta(microseconds=1)
+            # A clock that was set back is followed; a time that was signed is not signed again.
+            stepped_back = self._last - now() > datetime.timedelta(seconds=1)
+            self._last = now() if stepped_back else max(now(), following)
+            return self._last
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Take what the coordinator sent and nobody can read for a lost connection."""
+    try:
+        yield
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise ConnectionLost(
+            f"the coordinator sent something that cannot be read ({type(error).__name__})"
         ) from error
 
 
@@ -242,6 +313,12 @@ def _explained(error: httpx.HTTPError) -> Exception:
             "the coordinator does not accept this site's key",
             remedy="Ask the coordinator to enrol this site, and compare both clocks: more than "
             "5 s ahead or 5 min behind is refused.",
+        )
+    if isinstance(error, httpx.HTTPStatusError) and error.response.status_code == _REVOKED:
+        return TrustError(
+            "The coordinator has ended this site's access.",
+            remedy="Ask the coordinator why. To take part again, join in a new folder with a new "
+            "invitation: a key that was revoked never counts again.",
         )
     cause: BaseException | None = error
     while cause is not None:

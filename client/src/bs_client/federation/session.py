@@ -11,10 +11,13 @@ from flwr.clientapp import ClientApp
 
 from bs_client.config import SiteFolder
 from bs_client.federation.app import Work, make_app
-from bs_client.federation.audit import AuditLog
 from bs_client.federation.gate import Gate
 from bs_client.federation.link import Coordinator, work_until
+from bs_common.audit import AuditLog
+from bs_common.certificates import days_left, describe_end
+from bs_common.files import check_private
 from bs_common.keys import read_private_key
+from bs_common.sizes import message_limits
 
 _log = logging.getLogger(__name__)
 
@@ -24,7 +27,9 @@ def take_part(folder: SiteFolder, work: Work, stop: threading.Event) -> bool:
 
     `stop` is set as well when the study is over.
     """
+    check_private(folder.path, folder.key.name)
     invitation = folder.read_invitation()
+    _warn_of_the_end(invitation.ca_certificate)
     finished = threading.Event()
     gate = Gate(
         settings=invitation.settings,
@@ -33,7 +38,9 @@ def take_part(folder: SiteFolder, work: Work, stop: threading.Event) -> bool:
         audit=AuditLog(folder.audit, _now),
     )
     app = make_app(work, gate, finished)
-    coordinator = Coordinator(invitation.address, invitation.ca_certificate)
+    coordinator = Coordinator(
+        invitation.address, invitation.ca_certificate, message_limits(invitation.settings)
+    )
 
     def handle(message: Message) -> Message:
         reply = _call(app, message)
@@ -43,6 +50,12 @@ def take_part(folder: SiteFolder, work: Work, stop: threading.Event) -> bool:
 
     work_until(stop, coordinator, read_private_key(folder.key), handle)
     return finished.is_set()
+
+
+def _warn_of_the_end(ca_certificate: str) -> None:
+    end = describe_end("The study's certificate authority", days_left(ca_certificate, _now()))
+    if end is not None:
+        _log.warning("%s. Ask the coordinator for a new invitation, then join again.", end)
 
 
 def _call(app: ClientApp, message: Message) -> Message:

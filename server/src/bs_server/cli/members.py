@@ -13,7 +13,7 @@ from bs_common.toml import write_toml
 from bs_server import register
 from bs_server.authority import make_authority
 from bs_server.cli.shell import HERE, StudyDir, StudyOption, explained, now, out
-from bs_server.config import ServerSettings, StudyFile, StudyFolder
+from bs_server.config import StudyFile, StudyFolder, server_settings
 
 
 def init(
@@ -26,9 +26,10 @@ def init(
     """Make a study: settings file, certificate authority, server certificate."""
     with explained():
         folder = StudyFolder(study_dir)
+        host = host.strip("[]")
         file = StudyFile(
             study=StudySettings(name=name, seed=int.from_bytes(os.urandom(4), "big")),
-            server=ServerSettings(port=port, address=f"{host}:{port}"),
+            server=server_settings(host, port),
         )
         study_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         if folder.study_file.exists():

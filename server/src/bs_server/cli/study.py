@@ -10,16 +10,20 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bs_server import register
-from bs_server.authority import Authority
+from bs_common.audit import AuditLog
+from bs_common.files import check_private
+from bs_common.sizes import message_limits
+from bs_server.authority import Authority, check_modes
 from bs_server.cli.shell import HERE, StudyDir, explained, now, out
 from bs_server.config import StudyFolder
 from bs_server.link import FleetLink
 from bs_server.progress import LinesProgress, RichProgress
 from bs_server.release import release_model
 from bs_server.report import render_report
+from bs_server.signed_register import read_register
 from bs_server.study import Progress, Study, run_study, say_goodbye
 from bs_server.summary import write_summary
+from bs_server.watch import Watch
 
 
 def run(
@@ -40,16 +44,20 @@ def run(
 def _run(folder: StudyFolder, progress: Progress) -> Path:
     file = folder.read()
     authority = Authority(folder.authority)
-    known = register.read_register(folder)
+    check_private(folder.path)
+    check_modes(authority)
+    known = read_register(folder)
     link = FleetLink(
         host=file.server.host,
         port=file.server.port,
         certificate=authority.server_certificate,
         private_key=authority.server_key,
         sites=known.enrolled(),
+        limits=message_limits(file.study),
+        audit=AuditLog(folder.audit, now),
     )
     study = Study(folder, file, known)
-    with link:
+    with link, Watch(folder, link, now):
         progress("serving", port=link.port)
         summary = run_study(study, link, progress, clock=now)
         # The result is on disk before the sites are let go: one that is away cannot withhold it.

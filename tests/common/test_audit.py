@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import json
 import os
 import re
 import stat
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bs_client.federation.audit import AuditLog, Passage, read_entries, verify
+from bs_common.audit import AuditLog, Passage, find_noted, read_entries, read_log, verify
 from bs_common.errors import ConfigError, TrustError
 
 TIME = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
@@ -141,15 +143,105 @@ def test_two_swapped_lines_are_found(tmp_path: Path, whole: list[bytes], first: 
     assert place_of_the_break(path) == first + 1
 
 
+def test_a_changed_byte_anywhere_is_found(tmp_path: Path, whole: list[bytes]) -> None:
+    content, head = b"".join(whole[:2]), verify_bytes(tmp_path, b"".join(whole[:2]))
+
+    for at in range(len(content)):
+        changed = bytearray(content)
+        changed[at] ^= 1
+        path = tmp_path / "changed.jsonl"
+        path.write_bytes(bytes(changed))
+        # The last line is proven by the head that was noted, every other one by the chain.
+        with pytest.raises(TrustError):
+            find_noted(read_log(path), head)
+
+
+def verify_bytes(folder: Path, content: bytes) -> str:
+    path = folder / "log"
+    path.write_bytes(content)
+    return verify(path)
+
+
 @given(data=st.data())
-def test_a_line_cut_short_is_found_the_last_one_too(
+def test_a_line_that_a_power_cut_tore_is_set_aside_and_named_in_the_chain(
     tmp_path_factory: pytest.TempPathFactory, whole: list[bytes], data: st.DataObject
 ) -> None:
-    cut = data.draw(st.integers(1, len(whole[-1]) - 1))
-    path = tmp_path_factory.getbasetemp() / "cut.jsonl"
-    path.write_bytes(b"".join(whole)[:-cut])
+    kept = data.draw(st.integers(1, len(whole[-1]) - 1))
+    path = tmp_path_factory.getbasetemp() / "torn.jsonl"
+    path.write_bytes(b"".join(whole[:-1]) + whole[-1][:kept])
+    assert read_log(path).torn_bytes == kept
 
-    assert place_of_the_break(path) == LINES
+    log_at(path).record(passage(6))
+
+    *before, torn, after = read_entries(path)
+    assert [entry["round_number"] for entry in before] == [1, 2, 3, 4]
+    assert (torn["verdict"], torn["size_bytes"]) == ("torn_line", kept)
+    assert torn["content_sha256"] == hashlib.sha256(whole[-1][:kept]).hexdigest()
+    assert after["round_number"] == 6
+
+
+def test_a_second_power_cut_while_the_first_is_recorded_blocks_nobody(
+    tmp_path: Path, whole: list[bytes]
+) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(whole[0] + whole[1][:50])
+    log_at(path)
+    path.write_bytes(path.read_bytes()[:-30])
+
+    log_at(path).record(passage(2))
+
+    assert [e["verdict"] for e in read_entries(path)] == ["passed", "torn_line", "passed"]
+
+
+@pytest.mark.parametrize("torn", [b"\x00" * 300, b"\xff", b'{"time":', b'{"time":"\r{"time":'])
+def test_whatever_a_power_cut_leaves_is_set_aside(
+    tmp_path: Path, whole: list[bytes], torn: bytes
+) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(whole[0] + torn)
+
+    log_at(path)
+
+    assert read_entries(path)[-1]["size_bytes"] == len(torn)
+
+
+def test_a_changed_byte_of_what_was_set_aside_is_found(tmp_path: Path, whole: list[bytes]) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(whole[0] + whole[1][:50])
+    log_at(path)
+    content = bytearray(path.read_bytes())
+    content[len(whole[0]) + 20] ^= 1
+    path.write_bytes(bytes(content))
+
+    assert place_of_the_break(path) == 2
+
+
+def test_a_line_in_the_middle_cannot_be_passed_off_as_torn(
+    tmp_path: Path, whole: list[bytes]
+) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(whole[0] + whole[1][:50] + b"".join(whole[2:]))
+
+    assert place_of_the_break(path) == 2
+
+
+def test_a_log_that_something_else_wrote_to_is_not_written_on(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    first, second = log_at(path), log_at(path)
+    second.record(passage(1))
+
+    with pytest.raises(TrustError, match="something else writes"):
+        first.record(passage(1))
+    assert len(read_entries(path)) == 1
+
+
+def test_a_noted_head_proves_the_lines_up_to_it(tmp_path: Path) -> None:
+    path = written(tmp_path, 2)
+    noted = verify(path)
+
+    log_at(path).record(passage(3))
+
+    assert find_noted(read_log(path), noted) == 2
 
 
 @pytest.mark.parametrize(
@@ -232,3 +324,9 @@ def test_odd_characters_in_a_name_stay_on_one_line(tmp_path: Path) -> None:
 
     assert [entry["message_type"] for entry in read_entries(path)] == ["train", odd, "train"]
     assert all(json.loads(line) for line in path.read_text().split("\n")[:-1])
+
+
+def test_a_line_holds_every_field_of_a_passage(tmp_path: Path) -> None:
+    entry = read_entries(written(tmp_path, 1))[0]
+
+    assert set(entry) == {"time", "previous", *(field.name for field in fields(Passage))}

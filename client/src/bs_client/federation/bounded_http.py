@@ -1,0 +1,120 @@
+"""What a site reads from the coordinator, at most: a limit for each call and for each message.
+
+The limits follow from the contract, so a coordinator that was taken over cannot fill a hospital's
+memory. Nothing is decompressed and no redirection is followed.
+"""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import time
+from collections.abc import Iterator
+
+import httpx
+
+from bs_common.certificates import WARN_DAYS
+from bs_common.errors import ConnectionLost
+from bs_common.sizes import OVERHEAD_BYTES, MessageLimits
+
+_log = logging.getLogger(__name__)
+
+_PULL_MESSAGES = "/v1/fleet/pull-messages"
+_PULL_OBJECT = "/v1/fleet/pull-object"
+_TREE_NODE_BYTES = 128  # a digest in hex and its framing, twice over
+_DAY_S = 24 * 3600.0
+
+
+class MessageTooLarge(ConnectionLost):
+    """The coordinator sends more than any message of this study holds."""
+
+
+def bound(client: httpx.Client, limits: MessageLimits) -> None:
+    """Let a client read no more than the limits, directly or through a proxy."""
+    client.follow_redirects = False  # a message must not be sent on to somewhere else
+    client._transport = BoundedTransport(client._transport, limits)
+    client._mounts = {
+        pattern: transport and BoundedTransport(transport, limits)
+        for pattern, transport in client._mounts.items()
+    }
+
+
+class BoundedTransport(httpx.BaseTransport):
+    """Reads responses through another transport, up to the limits.
+
+    Parameters
+    ----------
+    inner : does the work.
+    limits : the largest message of the study.
+    """
+
+    def __init__(self, inner: httpx.BaseTransport, limits: MessageLimits) -> None:
+        self._inner = inner
+        self._limits = limits
+        self._left = 0  # bytes of the message that is being pulled
+        self._looked_at = -_DAY_S
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request and give the whole response, or raise MessageTooLarge."""
+        request.headers["accept-encoding"] = "identity"
+        response = self._inner.handle_request(request)
+        self._look_at_certificate(response)
+        try:
+            if response.is_redirect or "content-encoding" in response.headers:
+                raise ConnectionLost("the coordinator's answer is redirected or encoded")
+            content = self._read(request.url.path, response)
+        finally:
+            response.close()
+        return httpx.Response(
+            response.status_code, headers=response.headers, content=content, request=request
+        )
+
+    def close(self) -> None:
+        """Close the inner transport."""
+        self._inner.close()
+
+    def _read(self, path: str, response: httpx.Response) -> bytes:
+        limit = OVERHEAD_BYTES
+        if path == _PULL_MESSAGES:
+            limit += _TREE_NODE_BYTES * self._limits.objects
+            self._left = self._limits.message_bytes + OVERHEAD_BYTES
+        elif path == _PULL_OBJECT:
+            limit = min(self._limits.object_bytes, self._left)
+        parts: list[bytes] = []
+        size = 0
+        for part in _parts(response):
+            size += len(part)
+            if size > limit:
+                raise MessageTooLarge(
+                    f"more than {limit} bytes to {path.rsplit('/', maxsplit=1)[-1]}"
+                )
+            parts.append(part)
+        if path == _PULL_OBJECT:
+            self._left -= size
+        return b"".join(parts)
+
+    def _look_at_certificate(self, response: httpx.Response) -> None:
+        """Warn once a day from 30 days before the coordinator's certificate ends."""
+        now = time.monotonic()
+        stream = response.extensions.get("network_stream")
+        if stream is None or now - self._looked_at < _DAY_S:
+            return
+        self._looked_at = now
+        tls = stream.get_extra_info("ssl_object")
+        ends = (tls.getpeercert() or {}).get("notAfter") if tls is not None else None
+        if ends is None:
+            return
+        end = datetime.datetime.strptime(ends, "%b %d %H:%M:%S %Y GMT").replace(tzinfo=datetime.UTC)
+        days = (end - datetime.datetime.now(datetime.UTC)).days
+        if days < WARN_DAYS:
+            _log.warning(
+                "the coordinator's certificate ends in %d days; ask for: bs-server renew", days
+            )
+
+
+def _parts(response: httpx.Response) -> Iterator[bytes]:
+    """Give the response piece by piece, as it comes off the wire."""
+    stream = response.stream
+    if not isinstance(stream, httpx.SyncByteStream):
+        raise TypeError("a stream that cannot be read here")
+    yield from stream
