@@ -12,15 +12,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from bs_client.config import Compute, DataSettings, Policy, SiteFile, SiteFolder
 from bs_client.federation.app import make_app
-from bs_client.federation.audit import AuditLog
 from bs_client.federation.gate import Gate
 from bs_client.federation.work import open_site
+from bs_common.audit import AuditLog
 from bs_common.joining import Invitation, write_document
 from bs_common.keys import public_pem
 from bs_common.toml import write_toml
 from bs_server.config import Deadlines, ServerSettings, StudyFile, StudyFolder
-from bs_server.register import Register, RegisteredSite
 from bs_server.report.page import render_report
+from bs_server.signed_register import Register, RegisteredSite
 from bs_server.study import Study, run_study
 from bs_server.summary import Summary
 from support.bad_studies import KINDS, write_export
