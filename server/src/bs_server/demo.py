@@ -21,7 +21,9 @@ from typing import IO
 from rich.console import Console
 
 from bs_common.errors import ConfigError, StudyStopped
+from bs_common.joining import Contact, Invitation, read_document
 from bs_common.settings import Role, StudySettings, differences_from_paper
+from bs_common.terms import terms_of
 from bs_common.toml import write_toml
 from bs_server.authority import make_authority
 from bs_server.config import Deadlines, ServerSettings, StudyFile, StudyFolder
@@ -149,7 +151,13 @@ def _make_study(path: Path, settings: StudySettings) -> StudyFolder:
     )
     server = ServerSettings(host=_HOST, port=port, address=f"{_HOST}:{port}")
     deadlines = Deadlines(sites_s=300, answer_s=900)
-    write_toml(folder.study_file, StudyFile(study=settings, server=server, deadlines=deadlines))
+    file = StudyFile(
+        study=settings,
+        server=server,
+        deadlines=deadlines,
+        coordinator=Contact(name="bs-server demo", contact="this machine"),
+    )
+    write_toml(folder.study_file, file)
     return folder
 
 
@@ -193,9 +201,12 @@ def _join(client: Path, folder: StudyFolder, sites: dict[str, Path]) -> None:
         invitation = invite(folder, site.name, site.role)
         command = [str(client), "join", str(invitation), "--site", str(root / "site")]
         command += ["--data", str(root / "data/scans"), "--labels", str(root / "data/labels.csv")]
+        # Read off the file by its maker; a hospital reads the terms and types the digest.
+        terms = terms_of(read_document(invitation, Invitation)).digest()
+        command += ["--min-cell", "1", "--approve", terms]
         with (root / "join.log").open("wb") as log:
             done = subprocess.run(  # noqa: S603 - our own program, no shell
-                [*command, "--min-cell", "1"], stdout=log, stderr=subprocess.STDOUT, check=False
+                command, stdout=log, stderr=subprocess.STDOUT, check=False
             )
         if done.returncode:
             raise StudyStopped(f"{site.name} could not join.", remedy=f"See {root / 'join.log'}")

@@ -41,12 +41,14 @@ def _run(folder: StudyFolder, progress: Progress) -> Path:
     file = folder.read()
     authority = Authority(folder.authority)
     known = register.read_register(folder)
+    sites = known.enrolled()
+    register.check_approved(folder, known)
     link = FleetLink(
         host=file.server.host,
         port=file.server.port,
         certificate=authority.server_certificate,
         private_key=authority.server_key,
-        sites=known.enrolled(),
+        sites=sites,
     )
     study = Study(folder, file, known)
     with link:
