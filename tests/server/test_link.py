@@ -20,7 +20,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from flwr.app import Array, ArrayRecord, Message, RecordDict
 
 from bs_client.federation import link as site_link
-from bs_client.federation.link import Coordinator, work_until
+from bs_client.federation.link import work_until
+from bs_client.federation.transport import Coordinator
 from bs_common.errors import ConfigError, ConnectionLost, TrustError
 from bs_server.authority import Authority, make_authority
 from bs_server.link import FleetLink

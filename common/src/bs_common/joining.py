@@ -189,7 +189,8 @@ def parse_document(kind: type[Document], text: str, where: str) -> Document:
 def read_small_text(path: Path, *, limit: int = 1_000_000) -> str:
     """Read a text file of at most `limit` bytes."""
     try:
-        with path.open("rb", opener=_without_waiting) as file:
+        # Not waiting: a named pipe would hold everything up until somebody writes to it.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise ConfigError(f"{path.name}: not a plain file")
             content = file.read(limit + 1)
@@ -203,11 +204,6 @@ def read_small_text(path: Path, *, limit: int = 1_000_000) -> str:
             f"{path.name}: cannot be read ({type(error).__name__})",
             remedy=f"Check that {path} exists, is a text file and is readable for this user.",
         ) from error
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    # A named pipe would otherwise be waited for until somebody writes to it.
-    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def describe_faults(error: ValidationError) -> str:

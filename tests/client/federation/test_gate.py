@@ -17,6 +17,7 @@ from flwr.app import ConfigRecord, Context, Error, Message, MetricRecord, Record
 from flwr.clientapp import ClientApp
 from flwr.supercore.task_identity import TaskIdentity
 
+from bs_client.config import Policy
 from bs_client.federation.app import make_app
 from bs_client.federation.audit import AuditLog, read_entries
 from bs_client.federation.gate import Gate
@@ -46,7 +47,7 @@ class Site:
         self.path = folder / "audit.jsonl"
         self.finished = Event()
         audit = AuditLog(self.path, lambda: TIME)
-        gate = Gate(settings=SETTINGS, role=role, min_cell=min_cell, audit=audit)
+        gate = Gate(settings=SETTINGS, role=role, policy=Policy(min_cell=min_cell), audit=audit)
         self.app: ClientApp = make_app(work, gate, self.finished)
         TaskIdentity.run_id, TaskIdentity.task_id, TaskIdentity.node_id = 1, 1, 1
 
@@ -235,7 +236,7 @@ def test_small_counts_are_hidden_in_a_validation_and_stop_a_training(tmp_path: P
 def test_nothing_leaves_beside_what_was_read_and_checked(tmp_path: Path) -> None:
     """Bytes that a Flower message can hold beyond the records are not passed on."""
     audit = AuditLog(tmp_path / "audit.jsonl", lambda: TIME)
-    gate = Gate(settings=SETTINGS, role="train", min_cell=1, audit=audit)
+    gate = Gate(settings=SETTINGS, role="train", policy=Policy(min_cell=1), audit=audit)
     TaskIdentity.run_id, TaskIdentity.task_id, TaskIdentity.node_id = 1, 1, 1
     asked = Message(request(MessageType.FINISH), 2, "query.finish")
     header = request(MessageType.FINISH).config_records["config"]
@@ -257,7 +258,7 @@ def test_nothing_leaves_beside_what_was_read_and_checked(tmp_path: Path) -> None
 
 def test_an_error_in_place_of_an_answer_is_not_passed_on(tmp_path: Path) -> None:
     audit = AuditLog(tmp_path / "audit.jsonl", lambda: TIME)
-    gate = Gate(settings=SETTINGS, role="train", min_cell=1, audit=audit)
+    gate = Gate(settings=SETTINGS, role="train", policy=Policy(min_cell=1), audit=audit)
     asked = Message(request(MessageType.FINISH), 2, "query.finish")
     inner = Message(Error(7, PATIENT), reply_to=asked)
 

@@ -10,22 +10,26 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
 
 from flwr.app import Array, Context, Error, Message, RecordDict
 
+from bs_client.config import Policy
+from bs_client.federation.asked import Asked
 from bs_client.federation.audit import AuditLog, Passage
+from bs_client.federation.policy import find_refusal, smallest_count
 from bs_client.federation.small_cells import hide_small_cells
-from bs_common.contract import REQUESTS_BY_ROLE
+from bs_common.contract import REQUESTS_BY_ROLE, MessageType
 from bs_common.errors import BoneScanError, ContractError
-from bs_common.messages import read_reply, write_reply
+from bs_common.messages import read_reply, read_request, write_reply
 from bs_common.settings import Role, StudySettings
 
 _Call = Callable[[Message, Context], Message]
 
 _log = logging.getLogger(__name__)
 _NOT_FOR_THIS_ROLE = "not_for_this_role"
+TOO_LARGE = "too_large"  # the link's word, in place of a content that it did not keep
 _REFUSED = 1  # Flower wants a number with an error; the reason says which
 
 
@@ -35,41 +39,67 @@ class Gate:
 
     settings : what the site agreed to; a message of any other study is refused.
     role : decides which requests are answered at all.
-    min_cell : the smallest count that leaves.
+    policy : what the site allows beyond that; the study can only ask for more caution.
+    asked : how often what was asked before.
+    refused : told the code of each refusal, after it was recorded.
     """
 
     settings: StudySettings
     role: Role
-    min_cell: int
+    policy: Policy
     audit: AuditLog
+    asked: Asked = field(default_factory=Asked)
+    refused: Callable[[str], None] = lambda code: None
 
     def __call__(self, message: Message, context: Context, call_next: _Call) -> Message:
         """Let a request in and its answer out, or answer with the code of what was wrong."""
         kind = message.metadata.message_type
         request = message.content if message.has_content() else RecordDict()
-        allowed = kind in REQUESTS_BY_ROLE[self.role]
-        self._record("in", message, request, "passed" if allowed else _NOT_FOR_THIS_ROLE)
+        measured = _measure(request)
         try:
-            if not allowed:
-                raise ContractError(_NOT_FOR_THIS_ROLE, f"a request that {self.role} never answers")
+            self._admit(message, request, measured)
+        except Exception as error:  # noqa: BLE001 - a stranger's request may be anything
+            self._record("in", message, request, measured, _code_of(error))
+            return self._refuse(message, error)
+        self._record("in", message, request, measured, "passed")
+        try:
             content = self._checked(kind, call_next(message, context).content)
-        except ContractError as error:
-            return self._refuse(message, error.reason, error)
-        except BoneScanError as error:
-            return self._refuse(message, error.code, error)
         except Exception as error:  # noqa: BLE001 - whatever happens, its text stays here
-            return self._refuse(message, "internal", error)
-        self._record("out", message, content, "passed")
+            return self._refuse(message, error)
+        self._record("out", message, content, _measure(content), "passed")
         return Message(content, reply_to=message)
+
+    def _admit(self, message: Message, request: RecordDict, measured: _Measured) -> None:
+        """Raise ContractError unless role, contract, policy and earlier requests allow this one."""
+        kind = message.metadata.message_type
+        if message.has_error() and message.error.reason == TOO_LARGE:
+            raise ContractError(TOO_LARGE, "a request larger than any of this study")
+        if kind not in REQUESTS_BY_ROLE[self.role]:
+            raise ContractError(_NOT_FOR_THIS_ROLE, f"a request that {self.role} never answers")
+        round_number = read_request(kind, request, self.settings).round_number
+        code = find_refusal(self.policy, MessageType(kind), round_number, self.settings)
+        if code is not None:
+            raise ContractError(
+                code,
+                f"the site's policy does not allow this {kind} request",
+                remedy="Tell the coordinator; or, if the site may, change [policy] in site.toml.",
+            )
+        self.asked.admit(kind, round_number, measured.sha256)
 
     def _checked(self, kind: str, content: RecordDict) -> RecordDict:
         # Written anew, so that nothing leaves but what was read and checked.
         reply = read_reply(kind, content, self.settings)
-        return write_reply(hide_small_cells(reply, self.min_cell), self.settings)
+        return write_reply(
+            hide_small_cells(reply, smallest_count(self.policy, self.settings)), self.settings
+        )
 
-    def _refuse(self, message: Message, reason: str, error: Exception) -> Message:
-        _log.error("refused %s: %s", reason, error, exc_info=reason == "internal")
-        self._record("out", message, RecordDict(), reason)  # nothing but the reason leaves
+    def _refuse(self, message: Message, error: Exception) -> Message:
+        reason = _code_of(error)
+        remedy = error.remedy if isinstance(error, BoneScanError) else ""
+        _log.error("refused %s: %s. %s", reason, error, remedy, exc_info=reason == "internal")
+        nothing = RecordDict()  # nothing but the reason leaves
+        self._record("out", message, nothing, _measure(nothing), reason)
+        self.refused(reason)
         return Message(Error(_REFUSED, reason), reply_to=message)
 
     def _record(
@@ -77,23 +107,34 @@ class Gate:
         direction: Literal["in", "out"],
         message: Message,
         content: RecordDict,
+        measured: _Measured,
         verdict: str,
     ) -> None:
-        size, sha256 = _measure(content)
         self.audit.record(
             Passage(
                 direction=direction,
                 message_type=message.metadata.message_type[:64],
                 round_number=_round_of(message),
                 keys=tuple(f"{name}.{key}" for name in content for key in content[name]),
-                size_bytes=size,
-                content_sha256=sha256,
+                size_bytes=measured.size_bytes,
+                content_sha256=measured.sha256,
                 verdict=verdict,
             )
         )
 
 
-def _measure(content: RecordDict) -> tuple[int, str]:
+def _code_of(error: Exception) -> str:
+    if isinstance(error, ContractError):
+        return error.reason
+    return error.code if isinstance(error, BoneScanError) else "internal"
+
+
+class _Measured(NamedTuple):
+    size_bytes: int
+    sha256: str
+
+
+def _measure(content: RecordDict) -> _Measured:
     """Give the size of the content and its SHA-256, over record names, keys and values."""
     total, size = hashlib.sha256(), 0
     for name, record in sorted(content.items()):
@@ -102,7 +143,7 @@ def _measure(content: RecordDict) -> tuple[int, str]:
             total.update(f"{name}\x1f{key}\x1f{len(data)}\x1f".encode())
             total.update(data)
             size += len(data)
-    return size, total.hexdigest()
+    return _Measured(size, total.hexdigest())
 
 
 def _text(value: object) -> str:

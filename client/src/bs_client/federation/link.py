@@ -6,17 +6,16 @@ process, and a site has to live until its study is over. Written for flwr 1.41.
 
 from __future__ import annotations
 
+import datetime
 import logging
-import ssl
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import httpx
 from cryptography.hazmat.primitives.asymmetric import ec
-from flwr.app import Message
-from flwr.app.message import remove_content_from_message
+from flwr.app import Error, Message
+from flwr.app.message import make_message, remove_content_from_message
 from flwr.common.constant import HEARTBEAT_DEFAULT_INTERVAL
 from flwr.common.serde import message_from_proto, message_to_proto
 from flwr.proto.fleet_pb2 import (
@@ -50,7 +49,10 @@ from flwr.supercore.task_identity import TaskIdentity
 from flwr.supernode.fleet_http_client import FleetHttpClient
 from flwr.supernode.node_auth_http_interceptor import NodeAuthHttpInterceptor
 
-from bs_common.errors import ConnectionLost, ContractError, TrustError
+from bs_client.federation.failures import explain, explain_refusal
+from bs_client.federation.gate import TOO_LARGE
+from bs_client.federation.transport import Coordinator, open_client, pinned_context
+from bs_common.errors import BoneScanError, ConnectionLost, ContractError
 from bs_common.flower_objects import hash_once, inflate_message
 
 _log = logging.getLogger(__name__)
@@ -60,21 +62,12 @@ _PULL_TIMEOUT_S = 600.0
 # Polling: quick while a round is likely, slower the longer nothing was asked.
 _POLL_MIN_S, _POLL_MAX_S, _POLL_QUICK_FOR_S, _POLL_GROWTH = 0.04, 1.0, 10.0, 1.2
 _RETRY_MIN_S, _RETRY_MAX_S = 0.5, 60.0
-_NOT_ACCEPTED = (401, 412)  # a signature that does not fit; a key that Flower does not know
+_NOT_ACCEPTED = (401, 403, 412)  # a signature that does not fit; a key that Flower does not know
+# Four times the weights of the whole network, with room to spare: a message is held in memory.
+_MAX_MESSAGE_BYTES = 512 * 2**20
+_MAX_OBJECTS = 10_000
 
 Handler = Callable[[Message], Message]
-
-
-@dataclass(frozen=True, slots=True)
-class Coordinator:
-    """Where the coordinator is, and the only certificate authority that may vouch for it.
-
-    address : ``host:port``.
-    ca_certificate : PEM text.
-    """
-
-    address: str
-    ca_certificate: str
 
 
 def work_until(
@@ -113,6 +106,7 @@ class _Connection:
     """One connection: activated on entry, kept alive by heartbeats, deactivated on exit."""
 
     def __init__(self, coordinator: Coordinator, key: ec.EllipticCurvePrivateKey) -> None:
+        self._coordinator = coordinator
         self._client = _client(coordinator, key)
         self._public_key = public_key_to_bytes(key.public_key())
         self._closed = threading.Event()
@@ -127,7 +121,7 @@ class _Connection:
             )
         except httpx.HTTPError as error:
             self._client.close()
-            raise _explained(error) from error
+            raise _explained(error, self._coordinator) from error
         self._node = Node(node_id=response.node_id)
         TaskIdentity.node_id = response.node_id
         self._heart = threading.Thread(target=self._beat, name="fleet-heartbeat", daemon=True)
@@ -162,7 +156,12 @@ class _Connection:
     def _answer(self, header: Message, tree: ObjectTree, handle: Handler) -> None:
         run_id = header.metadata.run_id
         TaskIdentity.run_id, TaskIdentity.task_id = run_id, 1
-        reply = handle(self._pull(header, tree, run_id))
+        try:
+            message = self._pull(header, tree, run_id)
+        except _TooLargeError:
+            # Refused and recorded at the gate as any other, though nothing of it was kept.
+            message = make_message(header.metadata, error=Error(1, TOO_LARGE))
+        reply = handle(message)
         if reply.has_content():
             hash_once(reply.content)
         with no_object_id_recompute():
@@ -185,10 +184,13 @@ class _Connection:
             )
 
     def _pull(self, header: Message, tree: ObjectTree, run_id: int) -> Message:
+        object_ids = [node.object_id for node in iterate_object_tree(tree)]
+        if len(object_ids) > _MAX_OBJECTS:
+            raise _TooLargeError
         contents = pull_objects(
-            [node.object_id for node in iterate_object_tree(tree)],
-            pull_object_fn=make_pull_object_fn_protobuf(
-                self._client.PullObject, self._node, run_id
+            object_ids,
+            pull_object_fn=_bounded(
+                make_pull_object_fn_protobuf(self._client.PullObject, self._node, run_id)
             ),
             initial_backoff=0.02,
             backoff_cap=0.2,
@@ -214,43 +216,51 @@ class _Connection:
             self._lost = None if answer.success else ConnectionLost("not known any more")
 
 
+class _TooLargeError(Exception):
+    """A message is larger than any that the study needs."""
+
+
+def _bounded(pull: Callable[[str], bytes]) -> Callable[[str], bytes]:
+    """Let the objects of one message through until they are too large together."""
+    left = _MAX_MESSAGE_BYTES
+
+    def pull_within(object_id: str) -> bytes:
+        nonlocal left
+        content = pull(object_id)
+        left -= len(content)
+        if left < 0:
+            raise _TooLargeError
+        return content
+
+    return pull_within
+
+
 def _client(coordinator: Coordinator, key: ec.EllipticCurvePrivateKey) -> FleetHttpClient:
-    try:
-        return FleetHttpClient.from_server_address(
-            coordinator.address,
-            False,
-            coordinator.ca_certificate.encode("ascii"),
-            interceptors=[
-                NodeAuthHttpInterceptor(key, key.public_key()),
-            ],
-        )
-    except (ssl.SSLError, ValueError) as error:
-        raise TrustError(
-            "The invitation holds no readable certificate of the coordinator's authority.",
-            remedy="Ask the coordinator for the invitation again, then join again.",
-        ) from error
+    """Give Flower's client with this product's own HTTPS under it."""
+    own = open_client(coordinator)
+    client = FleetHttpClient(
+        coordinator.url,
+        interceptors=[
+            NodeAuthHttpInterceptor(key, key.public_key()),
+        ],
+        verify=pinned_context(coordinator),
+    )
+    # Flower's takes the proxy from the environment alone, follows redirects and reads any length.
+    client._client.close()
+    client._client = own
+    return client
 
 
 def _without_content(message: Message) -> Message:
     return remove_content_from_message(message) if message.has_content() else message
 
 
-def _explained(error: httpx.HTTPError) -> Exception:
-    """Tell failures that waiting cannot mend (trust) from those that it can (network)."""
-    if isinstance(error, httpx.HTTPStatusError) and error.response.status_code in _NOT_ACCEPTED:
-        return ConnectionLost(
-            "the coordinator does not accept this site's key",
-            remedy="Ask the coordinator to enrol this site, and compare both clocks: more than "
-            "5 s ahead or 5 min behind is refused.",
-        )
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return TrustError(
-                f"The coordinator's certificate is not accepted ({cause.verify_message}).",
-                remedy="Compare the invitation with the coordinator; do not continue otherwise.",
-            )
-        cause = cause.__cause__ or cause.__context__
+def _explained(error: httpx.HTTPError, coordinator: Coordinator) -> BoneScanError:
+    """Tell failures that waiting cannot mend (trust, settings) from those that it can."""
+    if not isinstance(error, httpx.HTTPStatusError):
+        return explain(error, coordinator)
+    if error.response.status_code in _NOT_ACCEPTED:
+        return explain_refusal(error.response, now=datetime.datetime.now(datetime.UTC))
     return ConnectionLost(_why(error))
 
 

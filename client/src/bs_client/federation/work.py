@@ -16,6 +16,7 @@ from bs_client.data.dataset import Dataset, load_dataset
 from bs_client.data.labels import Split
 from bs_client.data.sampling import balanced_epoch
 from bs_client.evaluation.judgement import judge
+from bs_client.federation.policy import smallest_count
 from bs_client.federation.small_cells import merge_small_bins
 from bs_client.model.backbone import load_backbone
 from bs_client.model.device import prepare_device
@@ -51,6 +52,11 @@ class SiteWork:
     device: str
     _features: dict[Split, Features] = field(default_factory=dict)
 
+    @property
+    def min_cell(self) -> int:
+        """Smallest count that leaves this site in this study."""
+        return smallest_count(self.file.policy, self.dataset.settings)
+
     def describe(self, request: Request) -> Reply:
         """Say what this site has and runs."""
         metrics: dict[str, Metric] = {
@@ -61,7 +67,7 @@ class SiteWork:
         refused = self.dataset.intake.refused
         metrics |= {f"refused.{code}": count for code, count in refused.items()}
         metrics["synthetic"] = int(self.dataset.synthetic)
-        metrics["min-cell"] = self.file.policy.min_cell
+        metrics["min-cell"] = self.min_cell
         backend = keras.backend.backend()
         texts = {
             "backbone-sha256": digest(self.backbone),
@@ -139,7 +145,7 @@ class SiteWork:
             "auc-low": result.auc_interval[0],
             "auc-high": result.auc_interval[1],
         }
-        cells = merge_small_bins(result.roc_counts, self.file.policy.min_cell)
+        cells = merge_small_bins(result.roc_counts, self.min_cell)
         for row, name in enumerate(CLASSES):
             metrics[f"roc.{name}"] = cells[row].tolist()
         texts = {"weights-sha256": digest(request.arrays)}
