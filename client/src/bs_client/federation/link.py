@@ -61,6 +61,7 @@ _HEARTBEAT_S = 10.0
 _PULL_TIMEOUT_S = 600.0
 # Polling: quick while a round is likely, slower the longer nothing was asked.
 _POLL_MIN_S, _POLL_MAX_S, _POLL_QUICK_FOR_S, _POLL_GROWTH = 0.04, 1.0, 10.0, 1.2
+_LINGER_S = 0.5  # the coordinator takes a whole reply within hundredths of a second
 _RETRY_MIN_S, _RETRY_MAX_S = 0.5, 60.0
 _NOT_ACCEPTED = (401, 403, 412)  # a signature that does not fit; a key that Flower does not know
 # Four times the weights of the whole network, with room to spare: a message is held in memory.
@@ -110,6 +111,7 @@ class _Connection:
         self._client = _client(coordinator, key)
         self._public_key = public_key_to_bytes(key.public_key())
         self._closed = threading.Event()
+        self._replied = -_LINGER_S  # when the last reply was sent, on the monotonic clock
         self._lost: Exception | None = None
 
     def __enter__(self) -> _Connection:
@@ -129,6 +131,8 @@ class _Connection:
         return self
 
     def __exit__(self, *_: object) -> None:
+        # Flower's state gives a node that has left as the answer, even where its reply is there.
+        time.sleep(max(0.0, self._replied + _LINGER_S - time.monotonic()))
         self._closed.set()
         self._heart.join(timeout=_HEARTBEAT_S)
         try:
@@ -182,6 +186,7 @@ class _Connection:
                 ),
                 object_ids_to_push=set(pushed.objects_to_push),
             )
+        self._replied = time.monotonic()
 
     def _pull(self, header: Message, tree: ObjectTree, run_id: int) -> Message:
         object_ids = [node.object_id for node in iterate_object_tree(tree)]
@@ -260,8 +265,12 @@ def _explained(error: httpx.HTTPError, coordinator: Coordinator) -> BoneScanErro
     if not isinstance(error, httpx.HTTPStatusError):
         return explain(error, coordinator)
     if error.response.status_code in _NOT_ACCEPTED:
-        return explain_refusal(error.response, now=datetime.datetime.now(datetime.UTC))
+        return explain_refusal(error.response, now=_now())
     return ConnectionLost(_why(error))
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
 
 
 def _why(error: BaseException) -> str:

@@ -15,9 +15,10 @@ from bs_client.data.cache import ArrayCache
 from bs_client.data.dataset import Dataset, load_dataset
 from bs_client.data.labels import Split
 from bs_client.data.sampling import balanced_epoch
+from bs_client.evaluation.external import probabilities_of
 from bs_client.evaluation.judgement import judge
 from bs_client.federation.policy import smallest_count
-from bs_client.federation.small_cells import merge_small_bins
+from bs_client.federation.small_cells import roc_cells
 from bs_client.model.backbone import load_backbone
 from bs_client.model.device import prepare_device
 from bs_client.model.network import Margins, Network
@@ -126,10 +127,11 @@ class SiteWork:
     def external(self, request: Request) -> Reply:
         """Judge the finished model on the held-out scans; only aggregates are in the answer."""
         entries = self.dataset.of_split(Split.EXTERNAL)
+        margins = self._margins(Split.EXTERNAL, request.arrays)
         judgement = judge(
             self.dataset,
             entries,
-            self._margins(Split.EXTERNAL, request.arrays),
+            margins,
             network=self.network,
             folder=self.folder.private,
             progress=_log_progress("maps"),
@@ -145,7 +147,12 @@ class SiteWork:
             "auc-low": result.auc_interval[0],
             "auc-high": result.auc_interval[1],
         }
-        cells = merge_small_bins(result.roc_counts, self.min_cell)
+        cells = roc_cells(
+            margins,
+            self.dataset.labels(Split.EXTERNAL),
+            called=probabilities_of(margins) >= result.threshold,
+            min_cell=self.min_cell,
+        )
         for row, name in enumerate(CLASSES):
             metrics[f"roc.{name}"] = cells[row].tolist()
         texts = {"weights-sha256": digest(request.arrays)}
