@@ -10,7 +10,6 @@ import json
 import os
 import shutil
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ from typing import IO
 
 from rich.console import Console
 
-from bs_common.errors import ConfigError, StudyStopped
+from bs_common.errors import ConfigError
 from bs_common.joining import Contact, Invitation, read_document
 from bs_common.settings import Role, StudySettings, differences_from_paper
 from bs_common.terms import terms_of
@@ -90,7 +89,7 @@ def run_demo(options: DemoOptions, console: Console) -> DemoResult:
     folder = _make_study(root / "coordinator", settings)
     sites = {site.name: root / site.name for site in SITES}
     _make_phantoms(client, options.seed, sites, console)
-    _join(client, folder, sites)
+    _join(client, folder, sites, console)
     _run_processes(client, folder, sites, console)
     return DemoResult(folder.report, folder.summary, sites["namur"] / "site/private/index.html")
 
@@ -195,22 +194,26 @@ def _phantom_command(client: Path, seed: int, site: DemoSite, sites: dict[str, P
     return [str(client), "phantom", data, *style, *options]
 
 
-def _join(client: Path, folder: StudyFolder, sites: dict[str, Path]) -> None:
-    for site in SITES:
-        root = sites[site.name]
-        invitation = invite(folder, site.name, site.role)
-        command = [str(client), "join", str(invitation), "--site", str(root / "site")]
-        command += ["--data", str(root / "data/scans"), "--labels", str(root / "data/labels.csv")]
-        # Read off the file by its maker; a hospital reads the terms and types the digest.
-        terms = terms_of(read_document(invitation, Invitation)).digest()
-        command += ["--min-cell", "1", "--approve", terms]
-        with (root / "join.log").open("wb") as log:
-            done = subprocess.run(  # noqa: S603 - our own program, no shell
-                command, stdout=log, stderr=subprocess.STDOUT, check=False
-            )
-        if done.returncode:
-            raise StudyStopped(f"{site.name} could not join.", remedy=f"See {root / 'join.log'}")
-        enrol(folder, root / "site" / f"{site.name}.enrol")
+def _join(client: Path, folder: StudyFolder, sites: dict[str, Path], console: Console) -> None:
+    """Let the three sites join at the same time, each after a preflight of its own."""
+    with Processes() as processes, console.status("joining: every site reads its scans"):
+        for site in SITES:
+            command = _join_command(client, invite(folder, site.name, site.role), sites[site.name])
+            processes.start(site.name, command, log=sites[site.name] / "join.log")
+        while processes.running():
+            processes.check()
+            time.sleep(0.1)
+        processes.check()
+    for name, root in sites.items():
+        enrol(folder, root / "site" / f"{name}.enrol")
+
+
+def _join_command(client: Path, invitation: Path, root: Path) -> list[str]:
+    # Read off the file by its maker; a hospital reads the terms and gives their digest.
+    terms = terms_of(read_document(invitation, Invitation)).digest()
+    command = [str(client), "join", str(invitation), "--site", str(root / "site")]
+    command += ["--data", str(root / "data/scans"), "--labels", str(root / "data/labels.csv")]
+    return [*command, "--min-cell", "1", "--approve", terms]
 
 
 def _run_processes(

@@ -135,8 +135,8 @@ def _show_terms(offer: Offer) -> None:
             table.add_row(*(Text(cell) for cell in cells))
     else:
         table = Table(title="Terms of the study", title_justify="left", title_style="bold")
-        table.add_column("", style="bold", ratio=1, overflow="fold")
-        table.add_column("", ratio=3, overflow="fold")
+        table.add_column("", style="bold", ratio=1, min_width=27, overflow="fold")
+        table.add_column("", ratio=2, overflow="fold")
         table.expand = True
         for clause in offer.terms.clauses:
             table.add_row(Text(clause.heading), Text(clause.text))
