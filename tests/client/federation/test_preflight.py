@@ -116,18 +116,21 @@ def test_a_certificate_for_another_name_is_a_failure(authority: Authority, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("made", "said", "remedy"),
-    [(-500 * DAY, "has expired", "bs-server renew"), (2 * DAY, "not valid yet", "Set the clock")],
+    ("made", "verdict", "said", "remedy"),
+    [
+        (-500 * DAY, "warning", "has expired", "bs-server renew"),  # mended at the coordinator
+        (2 * DAY, "failed", "not valid yet", "Set the clock"),
+    ],
 )
-def test_a_certificate_out_of_its_time_is_a_failure_that_names_the_clock(
-    tmp_path: Path, made: datetime.timedelta, said: str, remedy: str
+def test_a_certificate_out_of_its_time_is_told_with_the_clock(
+    tmp_path: Path, made: datetime.timedelta, verdict: str, said: str, remedy: str
 ) -> None:
     authority = make_authority(tmp_path / "a", study="t", names=[HOST], now=clock() - 600 * DAY)
     issue_server_certificate(authority, names=[HOST], now=clock() + made)
     with tls_server(authority, refusal(clock())) as port:
         pinned = Coordinator(f"{HOST}:{port}", authority.ca_certificate.read_text())
 
-        finding = only(check_coordinator(pinned, clock), Verdict.FAILED)
+        finding = only(check_coordinator(pinned, clock), Verdict(verdict))
 
     assert said in finding.says
     assert remedy in finding.remedy
@@ -408,3 +411,4 @@ def test_everything_is_tried_and_told_by_name(tmp_path: Path, coordinator: Coord
     ]
     assert all(finding.remedy for finding in findings if finding.verdict is Verdict.FAILED)
     assert not folder.key.exists()
+    assert folder.path.stat().st_mode & 0o077 == 0

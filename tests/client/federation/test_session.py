@@ -18,6 +18,7 @@ from flwr.supernode import node_auth_http_interceptor
 
 from bs_client.config import Connection, SiteFolder
 from bs_client.federation import link as site_link
+from bs_client.federation import session
 from bs_client.federation.audit import read_entries
 from bs_client.federation.session import take_part
 from bs_common.architecture import NamedArrays, initial_head
@@ -171,7 +172,7 @@ def test_a_site_works_through_the_hospitals_proxy(study: MadeStudy) -> None:
 def test_a_message_too_large_for_any_study_is_refused_while_it_arrives(
     study: MadeStudy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(site_link, "_MAX_MESSAGE_BYTES", 100_000)
+    monkeypatch.setattr(session, "MAX_MESSAGE_BYTES", 100_000)
     folder = study.sites["aachen"]
     with coordinator(study) as link:
         part = start(folder)

@@ -36,7 +36,7 @@ def join(
         str | None, typer.Option(help="SHA-256 of the terms, approved before; asks nothing.")
     ] = None,
     preflight_only: Annotated[
-        bool, typer.Option("--preflight-only", help="Try everything, write nothing.")
+        bool, typer.Option("--preflight-only", help="Try everything, join nothing.")
     ] = False,
 ) -> None:
     """Join a study: read its terms, try everything, make a key, write the file to hand back.

@@ -110,10 +110,10 @@ def _explain_proxy(error: httpx.ProxyError, coordinator: Coordinator, proxy: str
 
 def _explain_certificate(
     error: ssl.SSLCertVerificationError, coordinator: Coordinator
-) -> TrustError:
+) -> TrustError | ConnectionLost:
     code = error.verify_code
-    if code == _EXPIRED:
-        return TrustError(
+    if code == _EXPIRED:  # mended at the coordinator, while this site waits
+        return ConnectionLost(
             f"The certificate of {coordinator.address} is not accepted: it has expired.",
             remedy="Ask the coordinator to run: bs-server renew. No new invitation is needed. "
             "If it has not expired, this machine's clock is wrong.",

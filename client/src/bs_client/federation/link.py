@@ -51,8 +51,13 @@ from flwr.supernode.node_auth_http_interceptor import NodeAuthHttpInterceptor
 
 from bs_client.federation.failures import explain, explain_refusal
 from bs_client.federation.gate import TOO_LARGE
-from bs_client.federation.transport import Coordinator, open_client, pinned_context
-from bs_common.errors import BoneScanError, ConnectionLost, ContractError
+from bs_client.federation.transport import (
+    AnswerTooLarge,
+    Coordinator,
+    open_client,
+    pinned_context,
+)
+from bs_common.errors import BoneScanError, ConfigError, ConnectionLost, ContractError
 from bs_common.flower_objects import hash_once, inflate_message
 
 _log = logging.getLogger(__name__)
@@ -64,9 +69,9 @@ _POLL_MIN_S, _POLL_MAX_S, _POLL_QUICK_FOR_S, _POLL_GROWTH = 0.04, 1.0, 10.0, 1.2
 _LINGER_S = 0.5  # the coordinator takes a whole reply within hundredths of a second
 _RETRY_MIN_S, _RETRY_MAX_S = 0.5, 60.0
 _NOT_ACCEPTED = (401, 403, 412)  # a signature that does not fit; a key that Flower does not know
-# Four times the weights of the whole network, with room to spare: a message is held in memory.
-_MAX_MESSAGE_BYTES = 512 * 2**20
-_MAX_OBJECTS = 10_000
+_MAX_OBJECTS = 10_000  # of one message; the whole network has about a hundred
+
+MAX_MESSAGE_BYTES = 512 * 2**20  # whatever the study; a message is held in memory
 
 Handler = Callable[[Message], Message]
 
@@ -76,8 +81,12 @@ def work_until(
     coordinator: Coordinator,
     key: ec.EllipticCurvePrivateKey,
     handle: Handler,
+    *,
+    max_bytes: int = MAX_MESSAGE_BYTES,
 ) -> None:
     """Answer the coordinator's messages until `done` is set; reconnect after every failure.
+
+    A message of more than `max_bytes` is not kept: `handle` is given an error in its place.
 
     Waits between attempts grow from half a second to a minute; a key that is not enrolled yet is
     waited for too. Raises TrustError if the coordinator's certificate is not the pinned
@@ -86,7 +95,7 @@ def work_until(
     wait_s = _RETRY_MIN_S
     while not done.is_set():
         try:
-            with _Connection(coordinator, key) as connection:
+            with _Connection(coordinator, key, max_bytes) as connection:
                 wait_s = _RETRY_MIN_S
                 connection.answer_until(done, handle)
         except (
@@ -106,7 +115,10 @@ def work_until(
 class _Connection:
     """One connection: activated on entry, kept alive by heartbeats, deactivated on exit."""
 
-    def __init__(self, coordinator: Coordinator, key: ec.EllipticCurvePrivateKey) -> None:
+    def __init__(
+        self, coordinator: Coordinator, key: ec.EllipticCurvePrivateKey, max_bytes: int
+    ) -> None:
+        self._max_bytes = max_bytes
         self._coordinator = coordinator
         self._client = _client(coordinator, key)
         self._public_key = public_key_to_bytes(key.public_key())
@@ -162,7 +174,7 @@ class _Connection:
         TaskIdentity.run_id, TaskIdentity.task_id = run_id, 1
         try:
             message = self._pull(header, tree, run_id)
-        except _TooLargeError:
+        except (_TooLargeError, AnswerTooLarge):
             # Refused and recorded at the gate as any other, though nothing of it was kept.
             message = make_message(header.metadata, error=Error(1, TOO_LARGE))
         reply = handle(message)
@@ -195,7 +207,8 @@ class _Connection:
         contents = pull_objects(
             object_ids,
             pull_object_fn=_bounded(
-                make_pull_object_fn_protobuf(self._client.PullObject, self._node, run_id)
+                make_pull_object_fn_protobuf(self._client.PullObject, self._node, run_id),
+                self._max_bytes,
             ),
             initial_backoff=0.02,
             backoff_cap=0.2,
@@ -225,9 +238,9 @@ class _TooLargeError(Exception):
     """A message is larger than any that the study needs."""
 
 
-def _bounded(pull: Callable[[str], bytes]) -> Callable[[str], bytes]:
+def _bounded(pull: Callable[[str], bytes], max_bytes: int) -> Callable[[str], bytes]:
     """Let the objects of one message through until they are too large together."""
-    left = _MAX_MESSAGE_BYTES
+    left = max_bytes
 
     def pull_within(object_id: str) -> bytes:
         nonlocal left
@@ -263,7 +276,10 @@ def _without_content(message: Message) -> Message:
 def _explained(error: httpx.HTTPError, coordinator: Coordinator) -> BoneScanError:
     """Tell failures that waiting cannot mend (trust, settings) from those that it can."""
     if not isinstance(error, httpx.HTTPStatusError):
-        return explain(error, coordinator)
+        told = explain(error, coordinator)
+        # A proxy that refuses today may not tomorrow; a site outlives that.
+        mendable = isinstance(told, ConfigError)
+        return ConnectionLost(str(told), remedy=told.remedy) if mendable else told
     if error.response.status_code in _NOT_ACCEPTED:
         return explain_refusal(error.response, now=_now())
     return ConnectionLost(_why(error))

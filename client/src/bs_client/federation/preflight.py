@@ -233,6 +233,7 @@ def read_scans(
     progress: Progress,
 ) -> Report:
     """Read every scan as training will; what `bs-client check` read before is not read again."""
+    folder.path.mkdir(mode=0o700, parents=True, exist_ok=True)  # what was read is kept in it
     try:
         source = site_source(folder, file, invitation)
         with open_crew(workers) as crew:

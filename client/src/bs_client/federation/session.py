@@ -15,10 +15,12 @@ from bs_client.federation.asked import Asked
 from bs_client.federation.audit import AuditLog, read_entries
 from bs_client.federation.gate import Gate
 from bs_client.federation.join import read_approved
-from bs_client.federation.link import work_until
+from bs_client.federation.link import MAX_MESSAGE_BYTES, work_until
 from bs_client.federation.transport import Coordinator
+from bs_common.architecture import parameter_count
 from bs_common.errors import StudyStopped
 from bs_common.keys import read_private_key
+from bs_common.settings import StudySettings
 
 _log = logging.getLogger(__name__)
 # Refusals after which nothing but a person's decision helps.
@@ -63,10 +65,21 @@ def take_part(folder: SiteFolder, work: Work, stop: threading.Event) -> bool:
             stop.set()
         return reply
 
-    work_until(stop, coordinator, read_private_key(folder.key), handle)
+    work_until(
+        stop,
+        coordinator,
+        read_private_key(folder.key),
+        handle,
+        max_bytes=_largest_message(invitation.settings),
+    )
     if ended:
         raise StudyStopped(f"{_ENDS[ended[0]]} ({ended[0]}).", remedy=_JOIN_AGAIN)
     return finished.is_set()
+
+
+def _largest_message(settings: StudySettings) -> int:
+    """Give room for several models to be compared in one request, and for all else."""
+    return min(MAX_MESSAGE_BYTES, 16 * (2**20 + 4 * parameter_count(settings.trainable)))
 
 
 def _call(app: ClientApp, message: Message) -> Message:

@@ -104,12 +104,16 @@ def open_client(coordinator: Coordinator, *, timeout_s: float = TIMEOUT_S) -> ht
         ) from error
 
 
+class AnswerTooLarge(httpx.RemoteProtocolError):
+    """The coordinator sends more than `MAX_RESPONSE_BYTES` at once, or does not say how much."""
+
+
 def _check_size(response: httpx.Response) -> None:
     """Refuse an answer before it is read that is too large, or does not say how large it is."""
     length = response.headers.get("content-length", "")
     if response.is_success and not (length.isdecimal() and int(length) <= MAX_RESPONSE_BYTES):
         response.close()
-        raise httpx.RemoteProtocolError("an answer larger than any message")
+        raise AnswerTooLarge("an answer larger than any message")
 
 
 class _CertificateWatch:
