@@ -33,6 +33,12 @@ def test_the_same_request_again_is_let_in_as_after_a_crash_but_not_without_end()
     assert is_let_in(asked, "evaluate", 1, "a")
 
 
+def test_how_a_site_is_may_be_asked_far_more_often() -> None:
+    asked = Asked()
+
+    assert all(is_let_in(asked, "query.describe", 0, "a") for _ in range(3 * MOST_ASKS))
+
+
 def test_a_round_asked_with_ever_other_weights_is_a_probe() -> None:
     asked = Asked()
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bs_client.config import Policy
-from bs_common.contract import REQUESTS_BY_ROLE, MessageType, reply_shapes
+from bs_common.contract import REQUESTS_BY_ROLE, MessageType, reply_shapes, request_shapes
 from bs_common.settings import Role, StudySettings
 
 POLICY_MESSAGE = "policy_message"
 POLICY_SCOPE = "policy_scope"
 POLICY_ROUNDS = "policy_rounds"
-# What is answered whatever the scope: neither carries anything of a trained network.
-_WITHOUT_MODEL = (MessageType.DESCRIBE, MessageType.FINISH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +35,8 @@ def find_refusal(
     """
     if kind not in policy.messages and kind is not MessageType.FINISH:
         return POLICY_MESSAGE
-    if settings.trainable not in policy.scopes and kind not in _WITHOUT_MODEL:
+    weights_travel = request_shapes(kind, settings) or reply_shapes(kind, settings)
+    if weights_travel and settings.trainable not in policy.scopes:
         return POLICY_SCOPE
     if round_number > policy.max_rounds:
         return POLICY_ROUNDS
