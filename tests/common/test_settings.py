@@ -25,6 +25,7 @@ OTHER: dict[str, Any] = {
     "learning_rate": 1e-3,
     "threshold": 0.4,
     "validation_fraction": 0.2,
+    "min_cell": 10,
 }
 
 

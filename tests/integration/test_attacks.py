@@ -38,7 +38,8 @@ from flwr.proto.message_pb2 import (
 from flwr.proto.message_pb2 import Message as ProtoMessage
 from flwr.proto.node_pb2 import Node
 
-from bs_client.federation.link import Coordinator, work_until
+from bs_client.federation.link import work_until
+from bs_client.federation.transport import Coordinator
 from bs_common.contract import MessageType
 from bs_common.errors import TrustError
 from bs_common.keys import read_private_key

@@ -14,7 +14,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from bs_client.config import DataSettings, Policy, SiteFolder
-from bs_client.federation.join import join_study
 from bs_client.federation.session import take_part
 from bs_common.audit import AuditLog, Passage, read_log
 from bs_common.bundle import MEMBERS, pack_bundle, read_bundle
@@ -26,7 +25,7 @@ from bs_server.signed_register import read_register
 from support.attacked import ROLES, SETTINGS, attacked
 from support.fake_site import TIME, FakeWork
 from support.released import drawn_head, make_model
-from support.study_maker import HOST, MadeStudy, make_study
+from support.study_maker import HOST, MadeStudy, join_study, make_study
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 from flwr.app import Array, ArrayRecord, ConfigRecord, Error, Message, MetricRecord, RecordDict
 
-from bs_client.federation.link import Coordinator, work_until
+from bs_client.federation.link import work_until
 from bs_client.federation.session import take_part
+from bs_client.federation.transport import Coordinator
 from bs_common.architecture import parameter_count
 from bs_common.audit import read_entries
 from bs_common.contract import MessageType
@@ -191,7 +192,7 @@ def test_a_site_reads_no_more_than_the_largest_message_of_its_study(
 
     with hostile_coordinator(under.authority, hostile):
         coordinator = Coordinator(
-            f"{HOST}:{hostile.port}", under.ca_certificate, message_limits(SETTINGS)
+            f"{HOST}:{hostile.port}", under.ca_certificate, limits=message_limits(SETTINGS)
         )
         thread = threading.Thread(
             target=work_until, args=(stop, coordinator, key, handle), daemon=True

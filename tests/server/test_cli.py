@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from pathlib import Path
 
@@ -10,10 +11,12 @@ from click.testing import Result
 from cryptography.hazmat.primitives.asymmetric import ec
 from typer.testing import CliRunner
 
-from bs_common.joining import Enrolment, Invitation, read_document, write_document
-from bs_common.keys import fingerprint, public_pem
+from bs_common.joining import Contact, Invitation, read_document, write_document
+from bs_common.keys import fingerprint
+from bs_common.terms import terms_of
 from bs_server.cli import app
 from bs_server.config import StudyFolder
+from support.invitations import answer_to, make_invitation
 
 
 def call(*words: str | Path) -> Result:
@@ -32,19 +35,12 @@ def study(tmp_path: Path) -> StudyFolder:
 
 
 def enrolment(study: StudyFolder, site: str) -> tuple[Path, ec.EllipticCurvePublicKey]:
-    key = ec.generate_private_key(ec.SECP256R1()).public_key()
-    settings = study.read().study
+    key = ec.generate_private_key(ec.SECP256R1())
+    invited = study.invitations / f"{site}.invite"
+    invitation = read_document(invited, Invitation) if invited.exists() else make_invitation()
     path = study.path / f"{site}.enrol"
-    write_document(
-        path,
-        Enrolment(
-            site=site,
-            study=settings.name,
-            settings_sha256=settings.digest(),
-            public_key=public_pem(key),
-        ),
-    )
-    return path, key
+    write_document(path, answer_to(invitation.model_copy(update={"site": site}), key))
+    return path, key.public_key()
 
 
 def test_init_makes_a_study_and_tells_the_next_step(tmp_path: Path) -> None:
@@ -100,7 +96,34 @@ def test_invite_writes_the_file_and_tells_what_to_do_with_it(study: StudyFolder)
     assert result.exit_code == 0
     assert f"Send {path} to aachen." in result.output  # in one line, brackets and all
     assert "bs-client join aachen.invite" in result.output
-    assert read_document(path, Invitation).address == "coordinator.example.org:8443"
+    invitation = read_document(path, Invitation)
+    assert invitation.address == "coordinator.example.org:8443"
+    assert f"SHA-256 of the terms: {terms_of(invitation).digest()}" in result.output
+    assert f"bs-server enrol aachen.enrol --study {study.path}" in result.output
+    assert f"expires at {invitation.expires:%Y-%m-%d %H:%M} UTC" in result.output
+
+
+def test_invite_gives_a_program_what_it_needs(study: StudyFolder) -> None:
+    words = ("invite", "aachen", "--role", "train", "--study", study.path, "--days", "3")
+
+    facts = json.loads(call(*words, "--json").output)
+
+    invitation = read_document(Path(facts["file"]), Invitation)
+    assert facts["terms_sha256"] == terms_of(invitation).digest()
+    assert facts["ca_sha256"] == invitation.ca_sha256
+    assert invitation.expires is not None
+    left = invitation.expires - datetime.datetime.now(datetime.UTC)
+    assert datetime.timedelta(days=2.9) < left <= datetime.timedelta(days=3)
+
+
+def test_the_coordinator_is_named_to_the_sites(tmp_path: Path) -> None:
+    named = ("--coordinator", "Prof. Madsen", "--contact", "+45 1234")
+    call("init", tmp_path / "study", "--host", "a", *named)
+    call("invite", "aachen", "--role", "train", "--study", tmp_path / "study")
+
+    invitation = read_document(tmp_path / "study/invitations/aachen.invite", Invitation)
+
+    assert invitation.coordinator == Contact(name="Prof. Madsen", contact="+45 1234")
 
 
 @pytest.mark.parametrize(
@@ -148,6 +171,7 @@ def test_enrol_shows_the_fingerprint_to_compare(study: StudyFolder) -> None:
     assert result.exit_code == 0
     assert f"aachen is enrolled with key {fingerprint(key)}." in result.output
     assert "by telephone" in result.output
+    assert "It approved the terms" in result.output
 
 
 def test_enrol_of_a_stranger_is_explained(study: StudyFolder) -> None:
@@ -175,6 +199,18 @@ def test_run_does_not_begin_without_every_site(study: StudyFolder) -> None:
     assert (nobody.exit_code, invited.exit_code) == (1, 1)
     assert "No site is invited to train" in nobody.stderr
     assert "Not enrolled yet: aachen" in invited.stderr
+
+
+def test_run_does_not_begin_a_study_that_was_changed_after_approval(study: StudyFolder) -> None:
+    call("invite", "aachen", "--role", "train", "--study", study.path)
+    call("enrol", enrolment(study, "aachen")[0], "--study", study.path)
+    study.study_file.write_text(study.study_file.read_text().replace("rounds = 6", "rounds = 7"))
+
+    result = call("run", study.path)
+
+    assert result.exit_code == 1
+    assert "changed after it was approved by: aachen" in result.stderr
+    assert "What to do: Take the change in study.toml back" in result.stderr
 
 
 def test_run_explains_every_fault_of_the_study_file(study: StudyFolder) -> None:

@@ -12,15 +12,18 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import ValidationError
 
+from bs_common.contract import CONTRACT_VERSION
 from bs_common.errors import ConfigError, TrustError
-from bs_common.joining import Enrolment, Invitation, read_document, write_document
+from bs_common.joining import Invitation, read_document, read_invitation, write_document
 from bs_common.keys import fingerprint, public_pem
-from bs_common.settings import StudySettings
+from bs_common.settings import Role, StudySettings
+from bs_common.terms import terms_of
 from bs_common.toml import write_toml
 from bs_server.authority import Authority, make_authority
 from bs_server.config import ServerSettings, StudyFile, StudyFolder
-from bs_server.register import enrol, invite, revoke
+from bs_server.register import check_approved, enrol, invite, revoke
 from bs_server.signed_register import read_register
+from support.invitations import NOW, answer_to, make_invitation
 
 SETTINGS = StudySettings(name="test")
 
@@ -39,25 +42,18 @@ def write_settings(folder: StudyFolder, settings: StudySettings) -> None:
     write_toml(folder.study_file, StudyFile(study=settings, server=server))
 
 
-def new_key() -> ec.EllipticCurvePublicKey:
-    return ec.generate_private_key(ec.SECP256R1()).public_key()
+def new_key() -> ec.EllipticCurvePrivateKey:
+    return ec.generate_private_key(ec.SECP256R1())
 
 
 def answer(
-    folder: StudyFolder,
-    site: str,
-    key: ec.EllipticCurvePublicKey,
-    settings: StudySettings = SETTINGS,
+    folder: StudyFolder, site: str, key: ec.EllipticCurvePrivateKey, role: Role = "train"
 ) -> Path:
-    """The file that a site would hand back."""
+    """The file that a site would hand back to an invitation of now."""
     path = folder.path / f"{site}.enrol"
-    enrolment = Enrolment(
-        site=site,
-        study=settings.name,
-        settings_sha256=settings.digest(),
-        public_key=public_pem(key),
-    )
-    write_document(path, enrolment)
+    invited = site in read_register(folder).sites
+    terms = read_document(invite(folder, site, role), Invitation) if invited else make_invitation()
+    write_document(path, answer_to(terms.model_copy(update={"site": site}), key))
     return path
 
 
@@ -71,6 +67,22 @@ def test_an_invitation_tells_the_study_and_whom_to_trust(folder: StudyFolder) ->
     assert invitation.settings == SETTINGS
 
 
+def test_an_invitation_expires_after_two_weeks_or_the_given_days(folder: StudyFolder) -> None:
+    fortnight = read_document(invite(folder, "a", "train", clock=lambda: NOW), Invitation)
+    day = read_document(invite(folder, "b", "train", days=1, clock=lambda: NOW), Invitation)
+
+    assert fortnight.expires == NOW + datetime.timedelta(days=14)
+    assert day.expires == NOW + datetime.timedelta(days=1)
+
+
+def test_an_invitation_can_be_joined_with(folder: StudyFolder) -> None:
+    path = invite(folder, "aachen", "train", clock=lambda: NOW)
+
+    invitation = read_invitation(path, contract_version=CONTRACT_VERSION, now=NOW)
+
+    assert terms_of(invitation).digest()
+
+
 def test_an_invitation_holds_no_private_key(folder: StudyFolder) -> None:
     text = invite(folder, "aachen", "train").read_text()
 
@@ -78,9 +90,9 @@ def test_an_invitation_holds_no_private_key(folder: StudyFolder) -> None:
 
 
 def test_the_same_invitation_can_be_written_twice(folder: StudyFolder) -> None:
-    first = invite(folder, "aachen", "train").read_bytes()
+    first = invite(folder, "aachen", "train", clock=lambda: NOW).read_bytes()
 
-    again = invite(folder, "aachen", "train").read_bytes()
+    again = invite(folder, "aachen", "train", clock=lambda: NOW).read_bytes()
 
     assert again == first
     assert read_register(folder).names("train") == ("aachen",)
@@ -109,8 +121,8 @@ def test_an_enrolled_site_is_known_by_its_key(folder: StudyFolder) -> None:
 
     enrolled = enrol(folder, answer(folder, "aachen", key))
 
-    assert enrolled == ("aachen", fingerprint(key))
-    assert read_register(folder).enrolled() == {"aachen": key}
+    assert (enrolled.site, enrolled.key_sha256) == ("aachen", fingerprint(key.public_key()))
+    assert read_register(folder).enrolled() == {"aachen": key.public_key()}
 
 
 def test_the_same_key_can_be_enrolled_twice(folder: StudyFolder) -> None:
@@ -118,7 +130,7 @@ def test_the_same_key_can_be_enrolled_twice(folder: StudyFolder) -> None:
     invite(folder, "aachen", "train")
     enrol(folder, answer(folder, "aachen", key))
 
-    assert enrol(folder, answer(folder, "aachen", key))[0] == "aachen"
+    assert enrol(folder, answer(folder, "aachen", key)).site == "aachen"
 
 
 def test_inviting_again_does_not_lose_the_enrolled_key(folder: StudyFolder) -> None:
@@ -128,7 +140,7 @@ def test_inviting_again_does_not_lose_the_enrolled_key(folder: StudyFolder) -> N
 
     invite(folder, "aachen", "train")
 
-    assert read_register(folder).enrolled() == {"aachen": key}
+    assert read_register(folder).enrolled() == {"aachen": key.public_key()}
 
 
 def test_a_site_that_was_not_invited_is_refused(folder: StudyFolder) -> None:
@@ -144,7 +156,7 @@ def test_another_key_for_an_enrolled_site_is_refused(folder: StudyFolder) -> Non
 
     with pytest.raises(TrustError, match="enrolled with another key"):
         enrol(folder, answer(folder, "aachen", new_key()))
-    assert read_register(folder).enrolled() == {"aachen": key}
+    assert read_register(folder).enrolled() == {"aachen": key.public_key()}
 
 
 def test_one_key_cannot_speak_for_two_sites(folder: StudyFolder) -> None:
@@ -154,7 +166,7 @@ def test_one_key_cannot_speak_for_two_sites(folder: StudyFolder) -> None:
     enrol(folder, answer(folder, "aachen", key))
 
     with pytest.raises(TrustError, match="already enrolled for aachen"):
-        enrol(folder, answer(folder, "namur", key))
+        enrol(folder, answer(folder, "namur", key, "evaluate"))
 
 
 def test_a_site_that_agreed_to_other_settings_is_refused(folder: StudyFolder) -> None:
@@ -167,9 +179,75 @@ def test_a_site_that_agreed_to_other_settings_is_refused(folder: StudyFolder) ->
     assert "Invite the site again" in refused.value.remedy
 
 
+def test_a_site_that_approved_other_terms_is_refused(folder: StudyFolder) -> None:
+    changed = read_document(invite(folder, "aachen", "train"), Invitation).model_copy(
+        update={"address": "attacker.example.org:443"}
+    )
+    write_document(folder.path / "a.enrol", answer_to(changed, new_key()))
+
+    with pytest.raises(TrustError, match="approved other terms") as refused:
+        enrol(folder, folder.path / "a.enrol")
+    assert "by telephone" in refused.value.remedy
+    assert read_register(folder).sites["aachen"].public_key is None
+
+
+def test_an_answer_that_was_changed_on_its_way_is_refused(folder: StudyFolder) -> None:
+    invite(folder, "aachen", "train")
+    path = answer(folder, "aachen", new_key())
+    changed = json.loads(path.read_text()) | {"public_key": public_pem(new_key().public_key())}
+    path.write_text(json.dumps(changed))
+
+    with pytest.raises(TrustError, match="was changed after it was written"):
+        enrol(folder, path)
+
+
+def test_a_link_in_place_of_an_answer_is_refused(folder: StudyFolder) -> None:
+    invite(folder, "aachen", "train")
+    (folder.path / "link").symlink_to(answer(folder, "aachen", new_key()))
+
+    with pytest.raises(ConfigError, match="a link"):
+        enrol(folder, folder.path / "link")
+
+
+def test_the_register_keeps_what_was_approved(folder: StudyFolder) -> None:
+    path = invite(folder, "aachen", "train")
+
+    enrolled = enrol(folder, answer(folder, "aachen", new_key()))
+
+    expected = terms_of(read_document(path, Invitation)).digest()
+    assert enrolled.terms_sha256 == read_register(folder).sites["aachen"].terms_sha256 == expected
+
+
+def test_a_study_that_was_changed_after_approval_does_not_begin(folder: StudyFolder) -> None:
+    for name in ("aachen", "aalborg"):
+        invite(folder, name, "train")
+        enrol(folder, answer(folder, name, new_key()))
+    check_approved(folder, read_register(folder))
+
+    write_settings(folder, SETTINGS.model_copy(update={"rounds": 99}))
+
+    with pytest.raises(TrustError, match=r"approved by: aachen, aalborg\.") as refused:
+        check_approved(folder, read_register(folder))
+    assert "Take the change in study.toml back" in refused.value.remedy
+
+
+def test_a_site_that_approves_the_change_is_admitted_with_the_same_key(
+    folder: StudyFolder,
+) -> None:
+    key = new_key()
+    invite(folder, "aachen", "train")
+    enrol(folder, answer(folder, "aachen", key))
+    write_settings(folder, SETTINGS.model_copy(update={"rounds": 99}))
+
+    enrol(folder, answer(folder, "aachen", key))
+
+    check_approved(folder, read_register(folder))
+    assert read_register(folder).enrolled() == {"aachen": key.public_key()}
+
+
 def test_a_key_on_a_curve_that_flower_does_not_take_is_refused(folder: StudyFolder) -> None:
     invite(folder, "aachen", "train")
-    key = ec.generate_private_key(ec.SECP521R1()).public_key()
+    key = ec.generate_private_key(ec.SECP521R1())
 
     with pytest.raises(TrustError, match="P-256"):
         enrol(folder, answer(folder, "aachen", key))
@@ -177,7 +255,7 @@ def test_a_key_on_a_curve_that_flower_does_not_take_is_refused(folder: StudyFold
 
 def test_a_site_does_not_choose_its_role(folder: StudyFolder) -> None:
     invite(folder, "namur", "evaluate")
-    path = answer(folder, "namur", new_key())
+    path = answer(folder, "namur", new_key(), "evaluate")
     path.write_text(json.dumps({**json.loads(path.read_text()), "role": "train"}))
 
     with pytest.raises(ConfigError, match="role"):
@@ -195,7 +273,7 @@ def test_a_study_does_not_begin_before_every_site_is_enrolled(folder: StudyFolde
 
 def test_a_study_without_a_training_site_does_not_begin(folder: StudyFolder) -> None:
     invite(folder, "namur", "evaluate")
-    enrol(folder, answer(folder, "namur", new_key()))
+    enrol(folder, answer(folder, "namur", new_key(), "evaluate"))
 
     with pytest.raises(ConfigError, match="No site is invited to train"):
         read_register(folder).enrolled()
@@ -227,7 +305,7 @@ def test_a_revoked_site_is_no_site_of_the_study_and_its_key_never_counts_again(
     enrolment = answer(folder, "aachen", key)
     enrol(folder, enrolment)
 
-    assert revoke(folder, "aachen") == fingerprint(key)
+    assert revoke(folder, "aachen") == fingerprint(key.public_key())
 
     register = read_register(folder)
     assert (register.sites, register.keys()) == ({}, {})
@@ -246,7 +324,7 @@ def test_a_revoked_site_can_come_back_with_a_new_key(folder: StudyFolder) -> Non
     invite(folder, "aachen", "train")
     enrol(folder, answer(folder, "aachen", key))
 
-    assert read_register(folder).enrolled() == {"aachen": key}
+    assert read_register(folder).enrolled() == {"aachen": key.public_key()}
 
 
 def test_an_invitation_is_withdrawn_in_the_same_way(folder: StudyFolder) -> None:
@@ -270,11 +348,11 @@ def change_role(register: dict[str, Any]) -> None:
 
 
 def change_key(register: dict[str, Any]) -> None:
-    register["sites"]["namur"]["public_key"] = public_pem(new_key())
+    register["sites"]["namur"]["public_key"] = public_pem(new_key().public_key())
 
 
 def add_site(register: dict[str, Any]) -> None:
-    register["sites"]["eve"] = {"role": "train", "public_key": public_pem(new_key())}
+    register["sites"]["eve"] = {"role": "train", "public_key": public_pem(new_key().public_key())}
 
 
 def forget_a_revocation(register: dict[str, Any]) -> None:

@@ -14,8 +14,9 @@ from unittest import mock
 from flwr.app import Message, RecordDict
 
 from bs_client.federation import link as site_link
-from bs_client.federation.link import Coordinator, work_until
+from bs_client.federation.link import work_until
 from bs_client.federation.session import take_part
+from bs_client.federation.transport import Coordinator
 from bs_common.architecture import NamedArrays, initial_head
 from bs_common.audit import AuditLog, read_entries
 from bs_common.contract import MessageType

@@ -13,6 +13,7 @@ from flwr.app import Context, Message, RecordDict
 from flwr.clientapp import ClientApp
 from flwr.supercore.task_identity import TaskIdentity
 
+from bs_client.config import Policy
 from bs_client.federation.app import make_app
 from bs_client.federation.gate import Gate
 from bs_common.architecture import backbone_shapes
@@ -93,7 +94,7 @@ def fake_app(
 ) -> ClientApp:
     """Give the real client app and gate around a fake site."""
     audit = AuditLog(folder / f"{work.name}.audit.jsonl", lambda: TIME)
-    gate = Gate(settings=work.settings, role=role, min_cell=min_cell, audit=audit)
+    gate = Gate(settings=work.settings, role=role, policy=Policy(min_cell=min_cell), audit=audit)
     return make_app(work, gate, finished or Event())
 
 

@@ -7,8 +7,8 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
-from bs_client.config import DataSettings, Policy, SiteFolder
-from bs_client.federation.join import join_study
+from bs_client.config import DataSettings, Policy, SiteFile, SiteFolder
+from bs_client.federation.join import Given, Joined, accept_offer, read_offer
 from bs_common.settings import Role, StudySettings
 from bs_common.toml import write_toml
 from bs_server.authority import make_authority
@@ -29,6 +29,23 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
+
+
+def join_study(
+    folder: SiteFolder,
+    invitation_file: Path,
+    *,
+    data: DataSettings,
+    policy: Policy,
+    now: datetime.datetime | None = None,
+) -> Joined:
+    """Join as `bs-client join --approve` does, without its preflight."""
+    when = now or datetime.datetime.now(datetime.UTC)
+    if not folder.site_file.exists():
+        folder.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_toml(folder.site_file, SiteFile(data=data, policy=policy))
+    offer = read_offer(folder, invitation_file, Given(), now=when)
+    return accept_offer(offer, terms_sha256=offer.terms.digest(), now=when)
 
 
 def make_study(

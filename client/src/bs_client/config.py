@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from bs_client.dicom.settings import IngestSettings
+from bs_common.architecture import Trainable
+from bs_common.contract import MessageType
 from bs_common.errors import ConfigError
-from bs_common.joining import Invitation, read_document
+from bs_common.joining import Invitation, Sha256, read_document
 from bs_common.toml import read_toml
 
 
@@ -24,13 +26,39 @@ class DataSettings(BaseModel):
 
 
 class Policy(BaseModel):
-    """What this site lets out, whatever the study asks for."""
+    """What this site lets out, whatever the study asks for.
+
+    A study can ask for more caution (a higher `min_cell`), never for less.
+    """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
     # The smallest count of patients that leaves; smaller ones are hidden. 5 is what most
     # disclosure-control guides ask for; 1 hides nothing and suits synthetic scans only.
     min_cell: Annotated[int, Field(ge=1, le=1000)] = 5
+    # Requests that are answered. All of the contract's; take one out, and it is refused. A later
+    # release's further ones are refused too until they are written here.
+    messages: tuple[MessageType, ...] = tuple(MessageType)
+    # How much of the network may be trained here and leave: the more, the more it can remember.
+    scopes: tuple[Trainable, ...] = ("head", "block5", "all")
+    # Each round is one more look at the same scans. The paper has 6, other studies up to hundreds.
+    max_rounds: Annotated[int, Field(ge=0, le=10_000)] = 1000
+    # For how many sets of weights the held-out scans are judged. One: a test that is taken until
+    # it is passed is no test.
+    external_models: Annotated[int, Field(ge=1, le=100)] = 1
+    # Whether a model trained on this site's scans alone may leave: nothing is averaged into it, so
+    # it tells more of single patients than the study's own.
+    release_local: bool = False
+
+
+class Connection(BaseModel):
+    """How this site reaches the coordinator."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    # http://HOST:PORT of the hospital's HTTPS proxy, or "direct". Without it HTTPS_PROXY and
+    # NO_PROXY hold, which a service started at boot does not see unless its unit sets them.
+    proxy: Annotated[str, Field(pattern=r"^(direct|https?://[^\s/]+)$")] | None = None
 
 
 class Compute(BaseModel):
@@ -52,7 +80,17 @@ class SiteFile(BaseModel):
     data: DataSettings
     policy: Policy = Policy()
     compute: Compute = Compute()
+    connection: Connection = Connection()
     ingest: IngestSettings = IngestSettings()
+
+
+class Approval(BaseModel):
+    """Which terms somebody at this site approved, and when."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    terms_sha256: Sha256
+    approved: AwareDatetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +108,11 @@ class SiteFolder:
     def invitation(self) -> Path:
         """What was agreed to: address, pinned authority, role, study settings."""
         return self.path / "invitation.json"
+
+    @property
+    def approval(self) -> Path:
+        """Digest of the terms that were approved here, and when."""
+        return self.path / "approval.json"
 
     @property
     def key(self) -> Path:
@@ -103,3 +146,12 @@ class SiteFolder:
     def read_invitation(self) -> Invitation:
         """Read what this site agreed to when it joined."""
         return read_document(self.invitation, Invitation)
+
+    def read_approval(self) -> Approval:
+        """Read which terms were approved here, or raise ConfigError if none were."""
+        if not self.approval.exists():
+            raise ConfigError(
+                f"{self.path}: nobody has approved the study's terms here.",
+                remedy=f"bs-client join INVITATION --site {self.path}",
+            )
+        return read_document(self.approval, Approval)

@@ -52,6 +52,8 @@ class StudySettings(BaseModel):
     # Share of a train site's patients with and without metastasis kept for validation, where the
     # labels file does not say. The paper keeps 164 of 1367.
     validation_fraction: Annotated[float, Field(gt=0, lt=0.5)] = 0.12
+    # The smallest count that any site may show; a site's own limit holds where it is higher.
+    min_cell: Annotated[int, Field(ge=1, le=1000)] = 1
 
     def digest(self) -> str:
         """Give the SHA-256 of the settings in canonical JSON; every message carries it."""
@@ -65,5 +67,5 @@ def differences_from_paper(settings: StudySettings) -> tuple[str, ...]:
     return tuple(
         f"{field} = {own[field]} (paper: {info.default})"
         for field, info in StudySettings.model_fields.items()
-        if field not in ("name", "seed") and own[field] != info.default
+        if field not in ("name", "seed", "min_cell") and own[field] != info.default
     )

@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from bs_common.errors import ConfigError
-from bs_common.joining import Address
+from bs_common.joining import Address, Contact
 from bs_common.settings import StudySettings
 from bs_common.toml import read_toml
 
@@ -53,6 +53,8 @@ class StudyFile(BaseModel):
     study: StudySettings
     server: ServerSettings
     deadlines: Deadlines = Deadlines()
+    # Named in the terms that the sites approve; a name and how to reach it.
+    coordinator: Contact = Contact()
 
 
 @dataclass(frozen=True, slots=True)

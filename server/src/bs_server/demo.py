@@ -10,7 +10,6 @@ import json
 import os
 import shutil
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -20,8 +19,10 @@ from typing import IO
 
 from rich.console import Console
 
-from bs_common.errors import ConfigError, StudyStopped
+from bs_common.errors import ConfigError
+from bs_common.joining import Contact, Invitation, read_document
 from bs_common.settings import Role, StudySettings, differences_from_paper
+from bs_common.terms import terms_of
 from bs_common.toml import write_toml
 from bs_server.authority import make_authority
 from bs_server.config import Deadlines, ServerSettings, StudyFile, StudyFolder
@@ -88,7 +89,7 @@ def run_demo(options: DemoOptions, console: Console) -> DemoResult:
     folder = _make_study(root / "coordinator", settings)
     sites = {site.name: root / site.name for site in SITES}
     _make_phantoms(client, options.seed, sites, console)
-    _join(client, folder, sites)
+    _join(client, folder, sites, console)
     _run_processes(client, folder, sites, console)
     return DemoResult(folder.report, folder.summary, sites["namur"] / "site/private/index.html")
 
@@ -149,7 +150,13 @@ def _make_study(path: Path, settings: StudySettings) -> StudyFolder:
     )
     server = ServerSettings(host=_HOST, port=port, address=f"{_HOST}:{port}")
     deadlines = Deadlines(sites_s=300, answer_s=900)
-    write_toml(folder.study_file, StudyFile(study=settings, server=server, deadlines=deadlines))
+    file = StudyFile(
+        study=settings,
+        server=server,
+        deadlines=deadlines,
+        coordinator=Contact(name="bs-server demo", contact="this machine"),
+    )
+    write_toml(folder.study_file, file)
     return folder
 
 
@@ -187,19 +194,26 @@ def _phantom_command(client: Path, seed: int, site: DemoSite, sites: dict[str, P
     return [str(client), "phantom", data, *style, *options]
 
 
-def _join(client: Path, folder: StudyFolder, sites: dict[str, Path]) -> None:
-    for site in SITES:
-        root = sites[site.name]
-        invitation = invite(folder, site.name, site.role)
-        command = [str(client), "join", str(invitation), "--site", str(root / "site")]
-        command += ["--data", str(root / "data/scans"), "--labels", str(root / "data/labels.csv")]
-        with (root / "join.log").open("wb") as log:
-            done = subprocess.run(  # noqa: S603 - our own program, no shell
-                [*command, "--min-cell", "1"], stdout=log, stderr=subprocess.STDOUT, check=False
-            )
-        if done.returncode:
-            raise StudyStopped(f"{site.name} could not join.", remedy=f"See {root / 'join.log'}")
-        enrol(folder, root / "site" / f"{site.name}.enrol")
+def _join(client: Path, folder: StudyFolder, sites: dict[str, Path], console: Console) -> None:
+    """Let the three sites join at the same time, each after a preflight of its own."""
+    with Processes() as processes, console.status("joining: every site reads its scans"):
+        for site in SITES:
+            command = _join_command(client, invite(folder, site.name, site.role), sites[site.name])
+            processes.start(site.name, command, log=sites[site.name] / "join.log")
+        while processes.running():
+            processes.check()
+            time.sleep(0.1)
+        processes.check()
+    for name, root in sites.items():
+        enrol(folder, root / "site" / f"{name}.enrol")
+
+
+def _join_command(client: Path, invitation: Path, root: Path) -> list[str]:
+    # Read off the file by its maker; a hospital reads the terms and gives their digest.
+    terms = terms_of(read_document(invitation, Invitation)).digest()
+    command = [str(client), "join", str(invitation), "--site", str(root / "site")]
+    command += ["--data", str(root / "data/scans"), "--labels", str(root / "data/labels.csv")]
+    return [*command, "--min-cell", "1", "--approve", terms]
 
 
 def _run_processes(

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import BaseModel, ConfigDict, Field
 
 from bs_common.errors import ConfigError, TrustError
-from bs_common.joining import read_document, write_document
+from bs_common.joining import Sha256, read_document, write_document
 from bs_common.keys import read_private_pem, read_public_pem
 from bs_common.settings import Name, Role
 from bs_server.authority import Authority
@@ -22,16 +22,18 @@ from bs_server.config import StudyFolder
 # Signed together with the register, so that nothing else under this key can pass for one.
 _PURPOSE = b"bone-scan site register 1\n"
 
-Fingerprint = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-
 
 class RegisteredSite(BaseModel):
-    """One site of the study; without a key it is invited but not admitted."""
+    """One site of the study; without a key it is invited but not admitted.
+
+    terms_sha256 : what the site approved when it joined.
+    """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
     role: Role
     public_key: str | None = None  # PEM
+    terms_sha256: Sha256 | None = None
 
     def key(self) -> ec.EllipticCurvePublicKey:
         """Public key of an enrolled site."""
@@ -50,7 +52,7 @@ class Register(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
     sites: Mapping[Name, RegisteredSite] = {}
-    revoked: Mapping[Fingerprint, Name] = {}
+    revoked: Mapping[Sha256, Name] = {}
     serial: Annotated[int, Field(ge=0)] = 0
 
     def names(self, role: Role) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from bs_server.config import StudyFile, StudyFolder
 from bs_server.exchange import Answer, Exchange, Link, NoAnswer
 from bs_server.external import ask_once
 from bs_server.outcome import Course, Described, summarise
+from bs_server.reasons import remedy_for
 from bs_server.screening import Declared, admit_update
 from bs_server.signed_register import Register
 from bs_server.sites import check_one_backbone, declared, summarise_site
@@ -186,7 +187,11 @@ def _train(
         progress("refused", round=number, verdicts=verdicts)
     raise StudyStopped(
         f"Round {number} has no usable update from: {_listed(verdicts)}.",
-        remedy="Mend the cause at these sites, then run again: the study goes on with this round.",
+        remedy=remedy_for(
+            verdicts.values(),
+            otherwise="Mend the cause at these sites, then run again: the study goes on with this "
+            "round.",
+        ),
     )
 
 
@@ -249,7 +254,10 @@ def _all(answers: Mapping[str, Answer], what: str) -> dict[str, Reply]:
     if reasons:
         raise StudyStopped(
             f"No usable answer to '{what}' from: {_listed(reasons)}.",
-            remedy="Look into these sites' logs, mend the cause, then run again.",
+            remedy=remedy_for(
+                reasons.values(),
+                otherwise="Look into these sites' logs, mend the cause, then run again.",
+            ),
         )
     return {name: answer for name, answer in answers.items() if isinstance(answer, Reply)}
 

@@ -19,11 +19,12 @@ from bs_client.check.outcome import check_path
 from bs_client.config import DataSettings, Policy, SiteFolder
 from bs_client.data.dataset import load_dataset
 from bs_client.data.labels import Split
-from bs_client.federation.join import join_study
 from bs_client.phantom.cohort import CohortCounts, write_cohort
 from bs_client.phantom.site_style import STYLES
-from bs_common.joining import Invitation, write_document
+from bs_common.joining import write_document
 from bs_common.settings import StudySettings
+from support.invitations import make_invitation
+from support.study_maker import join_study
 
 PROGRAM = Path(sys.executable).parent / "bs-client"
 TEST_FILES = Path(pydicom.data.__file__).parent / "test_files"
@@ -208,10 +209,7 @@ def test_a_site_is_checked_exactly_as_its_training_reads_it(
     rows = [f"1.2.{number},{number % 2}" for number in range(1, 14)]
     labels.write_text("\n".join(["study_uid,label", *rows]))
     settings = StudySettings(name="small", seed=4, view_height=64, view_width=32)
-    invitation = Invitation(
-        address="127.0.0.1:8443", ca_certificate="", site="aachen", role="train", settings=settings
-    )
-    write_document(tmp_path / "invitation.json", invitation)
+    write_document(tmp_path / "invitation.json", make_invitation(settings=settings))
     folder = SiteFolder(tmp_path / "part")
     data = DataSettings(scans=tmp_path / "scans", labels=labels)
     join_study(folder, tmp_path / "invitation.json", data=data, policy=Policy())

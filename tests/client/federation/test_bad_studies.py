@@ -15,7 +15,7 @@ from bs_client.federation.app import make_app
 from bs_client.federation.gate import Gate
 from bs_client.federation.work import open_site
 from bs_common.audit import AuditLog
-from bs_common.joining import Invitation, write_document
+from bs_common.joining import write_document
 from bs_common.keys import public_pem
 from bs_common.toml import write_toml
 from bs_server.config import Deadlines, ServerSettings, StudyFile, StudyFolder
@@ -25,6 +25,7 @@ from bs_server.study import Study, run_study
 from bs_server.summary import Summary
 from support.bad_studies import KINDS, write_export
 from support.fake_site import TIME, FakeLink
+from support.invitations import make_invitation
 from support.small_network import small_settings
 
 pytestmark = pytest.mark.usefixtures("device")
@@ -43,18 +44,12 @@ def run_round(root: Path, labels: Path, *, min_cell: int) -> Summary:
     )
     write_document(
         site.invitation,
-        Invitation(
-            address="127.0.0.1:8443",
-            ca_certificate="the link of this test needs none",
-            site="aachen",
-            role="train",
-            settings=SETTINGS,
-        ),
+        make_invitation(settings=SETTINGS),
     )
     gate = Gate(
         settings=SETTINGS,
         role="train",
-        min_cell=min_cell,
+        policy=Policy(min_cell=min_cell),
         audit=AuditLog(site.audit, lambda: TIME),
     )
     link = FakeLink({"aachen": make_app(open_site(site), gate, Event())})

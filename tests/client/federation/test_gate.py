@@ -14,9 +14,11 @@ from threading import Event
 import numpy as np
 import pytest
 from flwr.app import ConfigRecord, Context, Error, Message, MetricRecord, RecordDict
+from flwr.app.message import make_message
 from flwr.clientapp import ClientApp
 from flwr.supercore.task_identity import TaskIdentity
 
+from bs_client.config import Policy
 from bs_client.federation.app import make_app
 from bs_client.federation.gate import Gate
 from bs_common.architecture import initial_head
@@ -41,13 +43,20 @@ class Site:
     """A client app behind its gate, and its record."""
 
     def __init__(
-        self, folder: Path, work: FakeWork, *, role: Role = "train", min_cell: int = 1
+        self,
+        folder: Path,
+        work: FakeWork,
+        *,
+        role: Role = "train",
+        min_cell: int = 1,
+        settings: StudySettings = SETTINGS,
     ) -> None:
         self.path = folder / "audit.jsonl"
         self.finished = Event()
         audit = AuditLog(self.path, lambda: TIME)
-        gate = Gate(settings=SETTINGS, role=role, min_cell=min_cell, audit=audit)
-        self.app: ClientApp = make_app(work, gate, self.finished)
+        policy = Policy(min_cell=min_cell)
+        self.gate = Gate(settings=settings, role=role, policy=policy, audit=audit)
+        self.app: ClientApp = make_app(work, self.gate, self.finished)
         TaskIdentity.run_id, TaskIdentity.task_id, TaskIdentity.node_id = 1, 1, 1
 
     def ask(self, kind: str, content: RecordDict | None = None) -> Message:
@@ -135,6 +144,84 @@ def test_a_question_of_another_study_is_refused_and_does_not_end_the_work(tmp_pa
         assert reply.error.reason == "settings_changed"
 
     assert not asked.finished.is_set()
+
+
+@pytest.mark.parametrize(
+    ("policy", "kind", "code"),
+    [
+        (Policy(messages=(MessageType.DESCRIBE,)), "train", "policy_message"),
+        (Policy(scopes=("all",)), "train", "policy_scope"),
+        (Policy(max_rounds=0), "evaluate", "policy_rounds"),
+    ],
+)
+def test_a_question_outside_the_sites_policy_is_refused_with_its_code_and_written_down(
+    tmp_path: Path, policy: Policy, kind: str, code: str
+) -> None:
+    asked = site(tmp_path)
+    asked.app = make_app(
+        FakeWork("aachen", SETTINGS), replace(asked.gate, policy=policy), asked.finished
+    )
+
+    reply = asked.ask(kind)
+
+    assert reply.error.reason == code
+    assert asked.lines() == [("in", kind, code), ("out", kind, code)]
+
+
+def test_the_study_can_raise_the_smallest_count_of_a_site(tmp_path: Path) -> None:
+    settings = SETTINGS.model_copy(update={"min_cell": 1000})
+    asked = Site(tmp_path, FakeWork("aachen", settings), settings=settings)
+
+    reply = asked.ask("query.describe", write_request(Request(MessageType.DESCRIBE, 0), settings))
+
+    assert "train.metastasis" in read_reply("query.describe", reply.content, settings).hidden
+
+
+def test_other_weights_for_the_same_round_are_refused_after_a_few(tmp_path: Path) -> None:
+    asked = site(tmp_path)
+
+    reasons = []
+    for seed in range(4):
+        probe = write_request(Request(MessageType.EVALUATE, 1, initial_head(seed)), SETTINGS)
+        reply = asked.ask("evaluate", probe)
+        reasons.append(reply.error.reason if reply.has_error() else "answered")
+
+    assert reasons == ["answered"] * 3 + ["too_many_messages"]
+    assert asked.lines()[-1] == ("out", "evaluate", "too_many_messages")
+    assert asked.ask("evaluate").has_content()  # the round's own weights still are
+
+
+def test_a_malformed_question_does_not_use_up_the_one_external_evaluation(tmp_path: Path) -> None:
+    asked = site(tmp_path, role="evaluate")
+    without_arrays = write_request(Request(MessageType.DESCRIBE, 1), SETTINGS)
+
+    malformed = asked.ask("query.external", without_arrays)
+
+    assert malformed.error.reason == "unknown_record"
+    assert asked.ask("query.external").has_content()
+
+
+def test_a_question_that_was_too_large_to_be_kept_is_refused_as_such(tmp_path: Path) -> None:
+    asked = site(tmp_path)
+    kept_out = Message(request(MessageType.TRAIN), 2, "train", group_id="1")
+    header = make_message(kept_out.metadata, error=Error(1, "too_large"))
+
+    reply = asked.app(header, Context(1, 2, {}, RecordDict(), {}))
+
+    assert reply.error.reason == "too_large"
+    assert asked.lines() == [("in", "train", "too_large"), ("out", "train", "too_large")]
+
+
+def test_a_strangers_error_in_place_of_a_question_is_not_repeated(tmp_path: Path) -> None:
+    asked = site(tmp_path)
+    header = Message(request(MessageType.TRAIN), 2, "train", group_id="1").metadata
+
+    reply = asked.app(
+        make_message(header, error=Error(7, PATIENT)), Context(1, 2, {}, RecordDict(), {})
+    )
+
+    assert reply.error.reason == "unknown_record"
+    assert "JOHN" not in asked.path.read_text()
 
 
 def test_the_coordinators_goodbye_ends_the_work(tmp_path: Path) -> None:
@@ -235,7 +322,7 @@ def test_small_counts_are_hidden_in_a_validation_and_stop_a_training(tmp_path: P
 def test_nothing_leaves_beside_what_was_read_and_checked(tmp_path: Path) -> None:
     """Bytes that a Flower message can hold beyond the records are not passed on."""
     audit = AuditLog(tmp_path / "audit.jsonl", lambda: TIME)
-    gate = Gate(settings=SETTINGS, role="train", min_cell=1, audit=audit)
+    gate = Gate(settings=SETTINGS, role="train", policy=Policy(min_cell=1), audit=audit)
     TaskIdentity.run_id, TaskIdentity.task_id, TaskIdentity.node_id = 1, 1, 1
     asked = Message(request(MessageType.FINISH), 2, "query.finish")
     header = request(MessageType.FINISH).config_records["config"]
@@ -257,7 +344,7 @@ def test_nothing_leaves_beside_what_was_read_and_checked(tmp_path: Path) -> None
 
 def test_an_error_in_place_of_an_answer_is_not_passed_on(tmp_path: Path) -> None:
     audit = AuditLog(tmp_path / "audit.jsonl", lambda: TIME)
-    gate = Gate(settings=SETTINGS, role="train", min_cell=1, audit=audit)
+    gate = Gate(settings=SETTINGS, role="train", policy=Policy(min_cell=1), audit=audit)
     asked = Message(request(MessageType.FINISH), 2, "query.finish")
     inner = Message(Error(7, PATIENT), reply_to=asked)
 

@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from flwr.app import Message
 
 from bs_client.federation import link
-from bs_client.federation.link import Coordinator, work_until
+from bs_client.federation.link import work_until
+from bs_client.federation.transport import Coordinator
 from bs_common.errors import TrustError
 from bs_server.authority import make_authority
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import logging
 import threading
 import time
 from collections.abc import Iterator
@@ -12,18 +14,24 @@ from types import SimpleNamespace
 
 import pytest
 from flwr.app import Message
+from flwr.supernode import node_auth_http_interceptor
 
-from bs_client.config import SiteFolder
+from bs_client.config import Connection, SiteFolder
 from bs_client.federation import link as site_link
+from bs_client.federation import session
 from bs_client.federation.session import take_part
+from bs_common.architecture import NamedArrays, initial_head
 from bs_common.audit import read_entries
 from bs_common.contract import MessageType
-from bs_common.errors import TrustError
+from bs_common.errors import BoneScanError, StudyStopped, TrustError
+from bs_common.joining import write_document
 from bs_common.messages import Request, read_reply, write_request
 from bs_common.settings import StudySettings
-from bs_server.authority import Authority
+from bs_common.toml import write_toml
+from bs_server.authority import Authority, issue_server_certificate
 from bs_server.link import FleetLink
 from bs_server.signed_register import read_register
+from support.connect_proxy import ConnectProxy
 from support.fake_site import FakeWork
 from support.study_maker import HOST, MadeStudy, make_study
 
@@ -59,21 +67,31 @@ class Part:
     stop: threading.Event
     thread: threading.Thread
     ended_as: bool | None = None
+    error: BoneScanError | None = None
 
 
 def start(folder: SiteFolder) -> Part:
     def run() -> None:
-        part.ended_as = take_part(folder, FakeWork("aachen", SETTINGS), part.stop)
+        try:
+            part.ended_as = take_part(folder, FakeWork("aachen", SETTINGS), part.stop)
+        except BoneScanError as error:
+            part.error = error
 
     part = Part(threading.Event(), threading.Thread(target=run, daemon=True))
     part.thread.start()
     return part
 
 
-def ask(link: FleetLink, kind: MessageType) -> Message:
+def ask(
+    link: FleetLink,
+    kind: MessageType,
+    *,
+    settings: StudySettings = SETTINGS,
+    arrays: NamedArrays | None = None,
+) -> Message:
     while "aachen" not in link.online():
         time.sleep(0.01)
-    content = write_request(Request(kind, 0), SETTINGS)
+    content = write_request(Request(kind, 0, arrays or {}), settings)
     ticket = link.send("aachen", kind.value, content, group="0")
     while (message := link.receive(ticket)) is None:
         time.sleep(0.01)
@@ -106,6 +124,103 @@ def test_a_site_that_is_stopped_ends_and_says_that_the_study_does_not(study: Mad
         part.thread.join(5)
 
     assert part.ended_as is False
+
+
+def test_a_study_that_was_changed_stops_the_site_and_both_sides_say_why(study: MadeStudy) -> None:
+    folder = study.sites["aachen"]
+    changed = SETTINGS.model_copy(update={"learning_rate": 0.5})
+    with coordinator(study) as link:
+        part = start(folder)
+
+        told = ask(link, MessageType.DESCRIBE, settings=changed)
+        part.thread.join(10)
+
+    assert told.error.reason == "settings_changed"
+    assert isinstance(part.error, StudyStopped)
+    assert "changed the study after it was approved here (settings_changed)" in str(part.error)
+    assert "bs-client join shows the difference" in part.error.remedy
+    assert [e["verdict"] for e in read_entries(folder.audit)] == ["settings_changed"] * 2
+
+
+def test_terms_that_nobody_approved_are_not_worked_for(study: MadeStudy) -> None:
+    folder = study.sites["aachen"]
+    changed = folder.read_invitation().model_copy(
+        update={"settings": SETTINGS.model_copy(update={"rounds": 2})}
+    )
+    write_document(folder.invitation, changed)
+
+    with pytest.raises(TrustError, match="not approved here"):
+        take_part(folder, FakeWork("aachen", SETTINGS), threading.Event())
+
+
+def test_a_site_works_through_the_hospitals_proxy(study: MadeStudy) -> None:
+    folder = study.sites["aachen"]
+    with ConnectProxy() as proxy, coordinator(study) as link:
+        connection = Connection(proxy=proxy.url)
+        write_toml(folder.site_file, folder.read().model_copy(update={"connection": connection}))
+        part = start(folder)
+
+        reply = ask(link, MessageType.DESCRIBE)
+        ask(link, MessageType.FINISH)
+        part.thread.join(5)
+
+    assert reply.has_content()
+    assert part.ended_as is True
+    assert set(proxy.asked) == {f"{HOST}:{study.port}"}
+
+
+def test_a_message_too_large_for_any_study_is_refused_while_it_arrives(
+    study: MadeStudy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "MAX_MESSAGE_BYTES", 100_000)
+    folder = study.sites["aachen"]
+    with coordinator(study) as link:
+        part = start(folder)
+
+        told = ask(link, MessageType.EVALUATE, arrays=initial_head(0))  # about 1 MB
+        answered = ask(link, MessageType.DESCRIBE)
+        part.stop.set()
+        part.thread.join(5)
+
+    assert told.error.reason == "too_large"
+    assert answered.has_content()
+    verdicts = [e["verdict"] for e in read_entries(folder.audit)]
+    assert verdicts == ["too_large"] * 2 + ["passed"] * 2
+
+
+def test_a_certificate_of_its_last_days_is_warned_of(
+    study: MadeStudy, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=377)
+    issue_server_certificate(Authority(study.folder.authority), names=[HOST], now=made)
+
+    with caplog.at_level(logging.WARNING), coordinator(study) as link:
+        part = start(study.sites["aachen"])
+        ask(link, MessageType.DESCRIBE)
+        part.stop.set()
+        part.thread.join(5)
+
+    warnings = [r.getMessage() for r in caplog.records if "expires in 19 days" in r.getMessage()]
+    assert len(warnings) == 1
+    assert "bs-server renew" in warnings[0]
+
+
+def test_a_clock_ten_minutes_off_is_named_while_the_site_waits(
+    study: MadeStudy, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ahead = datetime.datetime.now(datetime.UTC) + datetime.timedelta(minutes=10)
+    monkeypatch.setattr(node_auth_http_interceptor, "now", lambda: ahead)
+    monkeypatch.setattr(site_link, "_now", lambda: ahead)
+
+    with caplog.at_level(logging.WARNING), coordinator(study):
+        part = start(study.sites["aachen"])
+        while not (said := [r for r in caplog.records if "no connection" in r.getMessage()]):
+            time.sleep(0.01)
+        part.stop.set()
+        part.thread.join(5)
+
+    assert "ahead of the coordinator's" in said[0].getMessage()
+    assert "Set the clock" in said[0].getMessage()
 
 
 def test_a_site_with_a_broken_record_does_not_connect(study: MadeStudy) -> None:

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from bs_client.federation.small_cells import hide_small_cells, merge_small_bins
+from bs_client.federation.small_cells import hide_small_cells, merge_small_bins, roc_cells
+from bs_client.training.loss import cross_entropy
 from bs_common.contract import COHORT_CELLS, HISTOGRAM_BINS, MessageType
 from bs_common.errors import EgressRefused
 from bs_common.messages import Metric, Reply
@@ -119,6 +120,45 @@ def test_a_validation_of_too_few_scans_does_not_leave() -> None:
     assert hide_small_cells(validation([5], [0], 5), 5).metrics["num-examples"] == 5
 
 
+@pytest.mark.parametrize("metastasis", [1, 4])
+def test_a_validation_with_a_class_of_too_few_scans_does_not_leave(metastasis: int) -> None:
+    # With constant scores the mean loss alone would tell how many they are.
+    with pytest.raises(EgressRefused) as refused:
+        hide_small_cells(validation([metastasis], [40], 40 + metastasis), 5)
+    assert refused.value.reason == "small_cell"
+    assert "more patients" in refused.value.remedy
+
+
+def test_the_mean_loss_of_constant_scores_tells_the_size_of_a_class() -> None:
+    """Why the rule above is there: the attack, worked by hand."""
+    labels = np.array([True] * 3 + [False] * 40)
+    margin = 2.0
+
+    loss = cross_entropy(np.full(43, margin), labels)
+
+    of_positive, of_negative = np.log1p(np.exp(-margin)), np.log1p(np.exp(margin))
+    assert round((of_negative - loss) / (of_negative - of_positive) * 43) == 3
+
+
+@pytest.mark.parametrize("edge", [29, 31, 34])
+def test_an_edge_of_the_curve_close_to_the_threshold_is_not_shown_beside_the_calls(
+    edge: int,
+) -> None:
+    # 30 called positive, `edge` above an edge: the difference would count 1 to 4 patients.
+    assert hidden(external(roc__metastasis=[40 - edge, edge])) == {
+        "roc.metastasis",
+        "roc.no_metastasis",
+    }
+
+
+def test_a_curve_with_the_threshold_among_its_edges_is_shown_beside_the_calls() -> None:
+    assert hidden(external(roc__metastasis=[10, 25, 5], roc__no_metastasis=[50, 0, 9])) == set()
+
+
+def test_pictures_that_are_not_of_all_positive_calls_do_not_tell_how_many_are_missing() -> None:
+    assert hidden(external(overlays=37)) == {"overlays"}
+
+
 @pytest.mark.parametrize(("examples", "leaves"), [(8, False), (10, True)])
 def test_a_training_leaves_only_if_its_positives_may_be_counted(
     examples: int, leaves: bool
@@ -139,6 +179,34 @@ COUNTS = arrays(np.int64, st.tuples(st.just(2), st.integers(1, 12)), elements=st
 
 def is_safe(counts: Histogram, min_cell: int) -> bool:
     return bool(((counts == 0) | (counts >= min_cell)).all())
+
+
+SCANS = st.lists(st.tuples(st.floats(-9, 9), st.booleans()), min_size=1, max_size=200)
+
+
+@given(SCANS, st.floats(-3, 3), st.integers(1, 12))
+def test_cells_of_the_curve_leave_nothing_to_subtract_from_the_calls(
+    scans: list[tuple[float, bool]], threshold: float, min_cell: int
+) -> None:
+    margins, labels = np.array([m for m, _ in scans]), np.array([t for _, t in scans])
+    called = margins >= threshold
+    table: dict[str, Metric] = {
+        "tp": int((called & labels).sum()),
+        "fn": int((~called & labels).sum()),
+        "tn": int((~called & ~labels).sum()),
+        "fp": int((called & ~labels).sum()),
+        "overlays": int(called.sum()),
+    }
+    cells = roc_cells(margins, labels, called=called, min_cell=min_cell)
+
+    shown = hide_small_cells(
+        external(**table, roc__metastasis=cells[1].tolist(), roc__no_metastasis=cells[0].tolist()),
+        min_cell,
+    )
+
+    assert cells.sum(axis=1).tolist() == [int((~labels).sum()), int(labels.sum())]
+    if "tp" in shown.metrics:  # then nothing of the curve had to be hidden for its sake
+        assert "roc.metastasis" in shown.metrics
 
 
 @given(COUNTS, st.integers(1, 12))

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from bs_client.config import SiteFolder
+from bs_client.config import SiteFile, SiteFolder
 from bs_client.dicom.settings import IngestSettings
 from bs_common.errors import ConfigError, DataError
+from bs_common.joining import Invitation
 from bs_common.settings import Role, StudySettings
 
 # A folder that belongs to no study is prepared as the paper does.
@@ -78,6 +79,13 @@ def _of_site(folder: SiteFolder, labels: Path | None, cache: Path | None) -> Sou
         raise ConfigError(
             f"{file.data.scans}: no such folder.", remedy=f"Correct scans in {folder.site_file}."
         )
+    return site_source(folder, file, invitation, cache=cache)
+
+
+def site_source(
+    folder: SiteFolder, file: SiteFile, invitation: Invitation, *, cache: Path | None = None
+) -> Source:
+    """Give what a site with this file and invitation would read in training."""
     return Source(
         scans=file.data.scans,
         labels=file.data.labels,

@@ -11,9 +11,10 @@ os.environ["FLWR_DISABLE_UPDATE_CHECK"] = "1"
 import typer
 
 from bs_client.cli.audit import audit
+from bs_client.cli.joining import join, preflight
 from bs_client.cli.results import predict
 from bs_client.cli.scans import check, deidentify, phantom, receive
-from bs_client.cli.study import join, run
+from bs_client.cli.study import run
 
 app = typer.Typer(
     help="A site of a federated bone-scan study: scans, labels, scores and maps stay here.",
@@ -21,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for _command in (join, check, run, audit, predict, receive, deidentify, phantom):
+for _command in (join, preflight, check, run, audit, predict, receive, deidentify, phantom):
     app.command()(_command)
 
 

@@ -8,22 +8,26 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from flwr.app import Context, Error, Message, RecordDict
 
+from bs_client.config import Policy
+from bs_client.federation.asked import Asked
+from bs_client.federation.policy import find_refusal, smallest_count
 from bs_client.federation.small_cells import hide_small_cells
 from bs_common.audit import PASSED, AuditLog, Passage
-from bs_common.content import measure
-from bs_common.contract import REQUESTS_BY_ROLE
+from bs_common.content import NOTHING, Measured, measure
+from bs_common.contract import REQUESTS_BY_ROLE, MessageType
 from bs_common.errors import BoneScanError, ContractError
-from bs_common.messages import read_reply, write_reply
+from bs_common.messages import read_reply, read_request, write_reply
 from bs_common.settings import Role, StudySettings
 
 _Call = Callable[[Message, Context], Message]
 
 _log = logging.getLogger(__name__)
+_NOT_TAKEN_IN = ("too_large", "unreadable")
 _NOT_FOR_THIS_ROLE = "not_for_this_role"
 _REFUSED = 1  # Flower wants a number with an error; the reason says which
 
@@ -34,54 +38,78 @@ class Gate:
 
     settings : what the site agreed to; a message of any other study is refused.
     role : decides which requests are answered at all.
-    min_cell : the smallest count that leaves.
+    policy : what the site allows beyond that; the study can only ask for more caution.
+    asked : how often what was asked before.
+    refused : told the code of each refusal, after it was recorded.
     """
 
     settings: StudySettings
     role: Role
-    min_cell: int
+    policy: Policy
     audit: AuditLog
+    asked: Asked = field(default_factory=Asked)
+    refused: Callable[[str], None] = lambda code: None
 
     def __call__(self, message: Message, context: Context, call_next: _Call) -> Message:
         """Let a request in and its answer out, or answer with the code of what was wrong."""
         kind = message.metadata.message_type
         request = message.content if message.has_content() else RecordDict()
-        allowed = kind in REQUESTS_BY_ROLE[self.role]
-        unread = message.error.reason if message.has_error() else None
-        self._record("in", message, request, unread or (PASSED if allowed else _NOT_FOR_THIS_ROLE))
+        measured = measure(request)
         try:
-            if unread is not None:
-                raise ContractError(unread, "a request that this site did not take in")
-            if not allowed:
-                raise ContractError(_NOT_FOR_THIS_ROLE, f"a request that {self.role} never answers")
+            self._admit(message, request, measured)
+        except Exception as error:  # noqa: BLE001 - a stranger's request may be anything
+            self._record("in", message, measured, _code_of(error))
+            return self._refuse(message, error)
+        self._record("in", message, measured, PASSED)
+        try:
             content = self._checked(kind, call_next(message, context).content)
-        except ContractError as error:
-            return self._refuse(message, error.reason, error)
-        except BoneScanError as error:
-            return self._refuse(message, error.code, error)
         except Exception as error:  # noqa: BLE001 - whatever happens, its text stays here
-            return self._refuse(message, "internal", error)
-        self._record("out", message, content, PASSED)
+            return self._refuse(message, error)
+        self._record("out", message, measure(content), PASSED)
         return Message(content, reply_to=message)
+
+    def _admit(self, message: Message, request: RecordDict, measured: Measured) -> None:
+        """Raise ContractError unless role, contract, policy and earlier requests allow this one."""
+        kind = message.metadata.message_type
+        if message.has_error():
+            # The link's own word; what a coordinator writes as an error goes no further.
+            told = message.error.reason or ""
+            reason = told if told in _NOT_TAKEN_IN else "unreadable"
+            raise ContractError(reason, "a request that this site did not take in")
+        if kind not in REQUESTS_BY_ROLE[self.role]:
+            raise ContractError(_NOT_FOR_THIS_ROLE, f"a request that {self.role} never answers")
+        round_number = read_request(kind, request, self.settings).round_number
+        code = find_refusal(self.policy, MessageType(kind), round_number, self.settings)
+        if code is not None:
+            raise ContractError(
+                code,
+                f"the site's policy does not allow this {kind} request",
+                remedy="Tell the coordinator; or, if the site may, change [policy] in site.toml.",
+            )
+        self.asked.admit(kind, round_number, measured.sha256)
 
     def _checked(self, kind: str, content: RecordDict) -> RecordDict:
         # Written anew, so that nothing leaves but what was read and checked.
         reply = read_reply(kind, content, self.settings)
-        return write_reply(hide_small_cells(reply, self.min_cell), self.settings)
+        return write_reply(
+            hide_small_cells(reply, smallest_count(self.policy, self.settings)), self.settings
+        )
 
-    def _refuse(self, message: Message, reason: str, error: Exception) -> Message:
-        _log.error("refused %s: %s", reason, error, exc_info=reason == "internal")
-        self._record("out", message, RecordDict(), reason)  # nothing but the reason leaves
+    def _refuse(self, message: Message, error: Exception) -> Message:
+        reason = _code_of(error)
+        remedy = error.remedy if isinstance(error, BoneScanError) else ""
+        _log.error("refused %s: %s. %s", reason, error, remedy, exc_info=reason == "internal")
+        self._record("out", message, NOTHING, reason)  # nothing but the reason leaves
+        self.refused(reason)
         return Message(Error(_REFUSED, reason), reply_to=message)
 
     def _record(
         self,
         direction: Literal["in", "out"],
         message: Message,
-        content: RecordDict,
+        measured: Measured,
         verdict: str,
     ) -> None:
-        measured = measure(content)
         self.audit.record(
             Passage(
                 direction=direction,
@@ -93,6 +121,12 @@ class Gate:
                 verdict=verdict,
             )
         )
+
+
+def _code_of(error: Exception) -> str:
+    if isinstance(error, ContractError):
+        return error.reason
+    return error.code if isinstance(error, BoneScanError) else "internal"
 
 
 def _round_of(message: Message) -> int:

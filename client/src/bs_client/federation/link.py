@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import datetime
 import logging
-import ssl
 import threading
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import httpx
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -57,9 +55,10 @@ from flwr.supercore.task_identity import TaskIdentity
 from flwr.supernode.fleet_http_client import FleetHttpClient
 
 from bs_client.federation.bounded_http import MessageTooLarge, bound
-from bs_common.errors import ConnectionLost, ContractError, TrustError
+from bs_client.federation.failures import explain, explain_refusal
+from bs_client.federation.transport import Coordinator, open_client, pinned_context
+from bs_common.errors import BoneScanError, ConfigError, ConnectionLost, ContractError
 from bs_common.flower_objects import hash_once, inflate_message
-from bs_common.sizes import LARGEST, MessageLimits
 
 _log = logging.getLogger(__name__)
 
@@ -67,27 +66,13 @@ _HEARTBEAT_S = 10.0
 _PULL_TIMEOUT_S = 600.0
 # Polling: quick while a round is likely, slower the longer nothing was asked.
 _POLL_MIN_S, _POLL_MAX_S, _POLL_QUICK_FOR_S, _POLL_GROWTH = 0.04, 1.0, 10.0, 1.2
+_LINGER_S = 0.5  # the coordinator takes a whole reply within hundredths of a second
 _RETRY_MIN_S, _RETRY_MAX_S = 0.5, 60.0
-_NOT_ACCEPTED = (401, 412)  # a key that is not enrolled, a clock that is off; Flower's own word
-_REVOKED = 403
+_NOT_ACCEPTED = (401, 403, 412)  # not enrolled or a clock that is off; revoked; Flower's own word
 _NOT_TAKEN_IN = 1  # Flower wants a number with an error; the reason says which
 TOO_LARGE = "too_large"
 
 Handler = Callable[[Message], Message]
-
-
-@dataclass(frozen=True, slots=True)
-class Coordinator:
-    """Where the coordinator is, and the only certificate authority that may vouch for it.
-
-    address : ``host:port``.
-    ca_certificate : PEM text.
-    limits : the largest message of the study; nothing larger is read.
-    """
-
-    address: str
-    ca_certificate: str
-    limits: MessageLimits = LARGEST
 
 
 def work_until(
@@ -120,9 +105,11 @@ class _Connection:
     """One connection: activated on entry, kept alive by heartbeats, deactivated on exit."""
 
     def __init__(self, coordinator: Coordinator, key: ec.EllipticCurvePrivateKey) -> None:
+        self._coordinator = coordinator
         self._client = _client(coordinator, key)
         self._public_key = public_key_to_bytes(key.public_key())
         self._closed = threading.Event()
+        self._replied = -_LINGER_S  # when the last reply was sent, on the monotonic clock
         self._lost: Exception | None = None
 
     def __enter__(self) -> _Connection:
@@ -134,7 +121,7 @@ class _Connection:
             )
         except httpx.HTTPError as error:
             self._client.close()
-            raise _explained(error) from error
+            raise _explained(error, self._coordinator) from error
         self._node = Node(node_id=response.node_id)
         TaskIdentity.node_id = response.node_id
         self._heart = threading.Thread(target=self._beat, name="fleet-heartbeat", daemon=True)
@@ -142,6 +129,8 @@ class _Connection:
         return self
 
     def __exit__(self, *_: object) -> None:
+        # Flower's state gives a node that has left as the answer, even where its reply is there.
+        time.sleep(max(0.0, self._replied + _LINGER_S - time.monotonic()))
         self._closed.set()
         self._heart.join(timeout=_HEARTBEAT_S)
         try:
@@ -194,6 +183,7 @@ class _Connection:
                 ),
                 object_ids_to_push=set(pushed.objects_to_push),
             )
+        self._replied = time.monotonic()
 
     def _pulled(self, header: Message, tree: ObjectTree, run_id: int) -> Message:
         """Give the whole message, or its head with an error where it is not one or too large."""
@@ -208,8 +198,9 @@ class _Connection:
             return header
 
     def _pull(self, header: Message, tree: ObjectTree, run_id: int) -> Message:
+        object_ids = [node.object_id for node in iterate_object_tree(tree)]
         contents = pull_objects(
-            [node.object_id for node in iterate_object_tree(tree)],
+            object_ids,
             pull_object_fn=make_pull_object_fn_protobuf(
                 self._client.PullObject, self._node, run_id
             ),
@@ -238,21 +229,16 @@ class _Connection:
 
 
 def _client(coordinator: Coordinator, key: ec.EllipticCurvePrivateKey) -> FleetHttpClient:
-    try:
-        client = FleetHttpClient.from_server_address(
-            coordinator.address,
-            False,
-            coordinator.ca_certificate.encode("ascii"),
-            # Flower's check of versions is left out: at a word of the server it ends the process.
-            interceptors=[_Signer(key)],
-        )
-    except (ssl.SSLError, ValueError) as error:
-        raise TrustError(
-            "The invitation holds no readable certificate of the coordinator's authority.",
-            remedy="Ask the coordinator for the invitation again, then join again.",
-        ) from error
-
-    bound(client._client, coordinator.limits)
+    """Give Flower's client with this product's own HTTPS under it, whose reading is bounded."""
+    own = open_client(coordinator)
+    bound(own, coordinator.limits)
+    # Flower's check of versions is left out: at a word of the server it ends the process.
+    client = FleetHttpClient(
+        coordinator.url, interceptors=[_Signer(key)], verify=pinned_context(coordinator)
+    )
+    # Flower's takes the proxy from the environment alone, follows redirects and reads any length.
+    client._client.close()
+    client._client = own
     return client
 
 
@@ -306,29 +292,20 @@ def _without_content(message: Message) -> Message:
     return remove_content_from_message(message) if message.has_content() else message
 
 
-def _explained(error: httpx.HTTPError) -> Exception:
-    """Tell failures that waiting cannot mend (trust) from those that it can (network)."""
-    if isinstance(error, httpx.HTTPStatusError) and error.response.status_code in _NOT_ACCEPTED:
-        return ConnectionLost(
-            "the coordinator does not accept this site's key",
-            remedy="Ask the coordinator to enrol this site, and compare both clocks: more than "
-            "5 s ahead or 5 min behind is refused.",
-        )
-    if isinstance(error, httpx.HTTPStatusError) and error.response.status_code == _REVOKED:
-        return TrustError(
-            "The coordinator has ended this site's access.",
-            remedy="Ask the coordinator why. To take part again, join in a new folder with a new "
-            "invitation: a key that was revoked never counts again.",
-        )
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return TrustError(
-                f"The coordinator's certificate is not accepted ({cause.verify_message}).",
-                remedy="Compare the invitation with the coordinator; do not continue otherwise.",
-            )
-        cause = cause.__cause__ or cause.__context__
+def _explained(error: httpx.HTTPError, coordinator: Coordinator) -> BoneScanError:
+    """Tell failures that waiting cannot mend (trust, settings) from those that it can."""
+    if not isinstance(error, httpx.HTTPStatusError):
+        told = explain(error, coordinator)
+        # A proxy that refuses today may not tomorrow; a site outlives that.
+        mendable = isinstance(told, ConfigError)
+        return ConnectionLost(str(told), remedy=told.remedy) if mendable else told
+    if error.response.status_code in _NOT_ACCEPTED:
+        return explain_refusal(error.response, now=_now())
     return ConnectionLost(_why(error))
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
 
 
 def _why(error: BaseException) -> str:

@@ -11,44 +11,76 @@ from flwr.clientapp import ClientApp
 
 from bs_client.config import SiteFolder
 from bs_client.federation.app import Work, make_app
+from bs_client.federation.asked import Asked
 from bs_client.federation.gate import Gate
-from bs_client.federation.link import Coordinator, work_until
-from bs_common.audit import AuditLog
+from bs_client.federation.join import read_approved
+from bs_client.federation.link import work_until
+from bs_client.federation.transport import Coordinator
+from bs_common.audit import AuditLog, read_entries
 from bs_common.certificates import days_left, describe_end
+from bs_common.errors import StudyStopped
 from bs_common.files import check_private
 from bs_common.keys import read_private_key
 from bs_common.sizes import message_limits
 
 _log = logging.getLogger(__name__)
+# Refusals after which nothing but a person's decision helps.
+_ENDS = {
+    "settings_changed": "The coordinator changed the study after it was approved here",
+    "contract_version": "The coordinator speaks another version of the contract than was approved",
+}
+_JOIN_AGAIN = (
+    "Ask the coordinator what changed, and for a new invitation; bs-client join shows the "
+    "difference and asks again. If the change was a mistake: run again once it is taken back."
+)
 
 
 def take_part(folder: SiteFolder, work: Work, stop: threading.Event) -> bool:
     """Work for the study until the coordinator ends it (True) or `stop` is set (False).
 
-    `stop` is set as well when the study is over.
+    `stop` is set as well when the study is over. Raises StudyStopped, after the coordinator was
+    answered, if it asks for something else than was approved here.
     """
     check_private(folder.path, folder.key.name)
-    invitation = folder.read_invitation()
+    invitation, approval = read_approved(folder)
     _warn_of_the_end(invitation.ca_certificate)
+    file = folder.read()
     finished = threading.Event()
+    ended: list[str] = []  # codes after which going on makes no sense
+    audit = AuditLog(folder.audit, _now)
+    record = read_entries(folder.audit) if folder.audit.exists() else ()
     gate = Gate(
         settings=invitation.settings,
         role=invitation.role,
-        min_cell=folder.read().policy.min_cell,
-        audit=AuditLog(folder.audit, _now),
+        policy=file.policy,
+        audit=audit,
+        asked=Asked.from_record(
+            record, since=approval.approved, external_models=file.policy.external_models
+        ),
+        refused=lambda code: ended.append(code) if code in _ENDS else None,
     )
     app = make_app(work, gate, finished)
     coordinator = Coordinator(
-        invitation.address, invitation.ca_certificate, message_limits(invitation.settings)
+        invitation.address,
+        invitation.ca_certificate,
+        file.connection.proxy,
+        message_limits(invitation.settings),
     )
 
     def handle(message: Message) -> Message:
         reply = _call(app, message)
-        if finished.is_set():
+        if finished.is_set() or ended:
             stop.set()
         return reply
 
-    work_until(stop, coordinator, read_private_key(folder.key), handle)
+    work_until(
+        stop,
+        coordinator,
+        read_private_key(folder.key),
+        handle,
+    )
+    if ended:
+        raise StudyStopped(f"{_ENDS[ended[0]]} ({ended[0]}).", remedy=_JOIN_AGAIN)
     return finished.is_set()
 
 

@@ -6,17 +6,19 @@ subtracted. Zero is not hidden: nobody is in it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from bs_common.contract import SPLITS, MessageType
 from bs_common.errors import EgressRefused
-from bs_common.messages import Reply
-from bs_common.metrics import Histogram
+from bs_common.messages import Metric, Reply
+from bs_common.metrics import ROC_EDGES, Histogram, checked_scores, histogram
 
 _LABELS = ("metastasis", "no_metastasis")
+_MORE = "Give more patients this split, or lower min_cell if your data protection officer agrees."
 # Names that are hidden together: any one of a group can be had from the others and known totals.
 _GROUPS: dict[MessageType, tuple[tuple[str, ...], ...]] = {
     MessageType.DESCRIBE: tuple(tuple(f"{split}.{label}" for label in _LABELS) for split in SPLITS),
@@ -34,18 +36,26 @@ def hide_small_cells(reply: Reply, min_cell: int) -> Reply:
     """Give the reply without the counts that this site must not let out.
 
     Raises EgressRefused with `small_cell` if what is left would still count fewer than `min_cell`
-    scans: a training or validation set that small cannot take part.
+    scans: a training or validation set, or a class of it, that small cannot take part.
     """
     examples = reply.metrics.get("num-examples")
     # A balanced epoch shows every positive scan and as many others: half of it counts positives.
     at_least = 2 * min_cell if reply.message_type is MessageType.TRAIN else min_cell
     if isinstance(examples, int) and examples < at_least:
-        raise EgressRefused("small_cell", "fewer scans than min_cell would be counted")
+        raise EgressRefused(
+            "small_cell", "fewer scans than min_cell would be counted", remedy=_MORE
+        )
+    if any(_is_small(total, min_cell) for total in _validation_classes(reply)):
+        # The mean loss of weights that the coordinator chose would tell how many they are.
+        raise EgressRefused(
+            "small_cell", "a class of the validation scans is below min_cell", remedy=_MORE
+        )
     hidden = set(reply.hidden)
     for group in _GROUPS.get(reply.message_type, ()):
         present = [name for name in group if name in reply.metrics]
         if any(_is_small(reply.metrics[name], min_cell) for name in present):
             hidden.update(present)
+    hidden.update(_subtractable(reply.metrics, hidden, min_cell))
     hidden.update(
         name
         for name, value in reply.metrics.items()
@@ -55,9 +65,59 @@ def hide_small_cells(reply: Reply, min_cell: int) -> Reply:
     return replace(reply, metrics=metrics, hidden=tuple(sorted(hidden)))
 
 
+def _validation_classes(reply: Reply) -> list[int]:
+    """Count the validation scans of each class."""
+    if reply.message_type is not MessageType.EVALUATE:
+        return []
+    histograms = [reply.metrics.get(f"histogram.{label}") for label in _LABELS]
+    return [int(sum(counts)) for counts in histograms if isinstance(counts, list)]
+
+
+def _subtractable(metrics: Mapping[str, Metric], hidden: set[str], min_cell: int) -> Iterator[str]:
+    """Name what the shown table of calls would turn into a small count by subtraction.
+
+    Called positive and above an edge of the curve are both sets of the highest scores, so that the
+    difference of their numbers counts the scans between; overlays are of those called positive.
+    """
+    tp, fp = metrics.get("tp"), metrics.get("fp")
+    if not isinstance(tp, int) or not isinstance(fp, int) or {"tp", "fp"} & hidden:
+        return
+    for label, called in (("metastasis", tp), ("no_metastasis", fp)):
+        cells = metrics.get(f"roc.{label}")
+        if isinstance(cells, list):
+            above = np.cumsum([0, *cells[::-1]])
+            if _is_small([abs(int(count) - called) for count in above], min_cell):
+                yield from (f"roc.{name}" for name in _LABELS)
+    overlays = metrics.get("overlays")
+    if isinstance(overlays, int) and _is_small(abs(tp + fp - overlays), min_cell):
+        yield "overlays"
+
+
 def _is_small(value: object, min_cell: int) -> bool:
     counts: Iterable[object] = value if isinstance(value, list) else [value]
     return any(isinstance(count, int) and 0 < count < min_cell for count in counts)
+
+
+def roc_cells(
+    margins: ArrayLike, labels: ArrayLike, *, called: NDArray[np.bool_], min_cell: int
+) -> Histogram:
+    """Give the ROC curve's cells, merged so that neither they nor their differences are small.
+
+    Parameters
+    ----------
+    margins, labels, called : (scans,) as for `bs_common.metrics.histogram`, and whether each scan
+        is called positive; a margin of a called scan is above that of every other.
+
+    Returns
+    -------
+    (2, bins) as `merge_small_bins` gives them. The threshold is an edge wherever the table of
+    calls may be shown, so that it cannot be compared with an edge close by.
+    """
+    scores, truth = checked_scores(margins, labels)
+    sides = [histogram(scores[side], truth[side], ROC_EDGES) for side in (~called, called)]
+    if any(_is_small(side.sum(axis=1).tolist(), min_cell) for side in sides):
+        return merge_small_bins(sides[0] + sides[1], min_cell)
+    return np.hstack([merge_small_bins(side, min_cell) for side in sides])
 
 
 def merge_small_bins(counts: Histogram, min_cell: int) -> Histogram:

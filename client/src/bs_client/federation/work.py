@@ -16,8 +16,10 @@ from bs_client.data.dataset import Dataset, load_dataset
 from bs_client.data.labels import Split
 from bs_client.data.sampling import balanced_epoch
 from bs_client.dicom.codes import Refusal
+from bs_client.evaluation.external import probabilities_of
 from bs_client.evaluation.judgement import judge
-from bs_client.federation.small_cells import merge_small_bins
+from bs_client.federation.policy import smallest_count
+from bs_client.federation.small_cells import roc_cells
 from bs_client.model.backbone import load_backbone
 from bs_client.model.device import prepare_device
 from bs_client.model.network import Margins, Network
@@ -52,6 +54,11 @@ class SiteWork:
     device: str
     _features: dict[Split, Features] = field(default_factory=dict)
 
+    @property
+    def min_cell(self) -> int:
+        """Smallest count that leaves this site in this study."""
+        return smallest_count(self.file.policy, self.dataset.settings)
+
     def describe(self, request: Request) -> Reply:
         """Say what this site has and runs."""
         metrics: dict[str, Metric] = {
@@ -62,7 +69,7 @@ class SiteWork:
         refused = self.dataset.intake.refused
         metrics |= {f"refused.{code}": count for code, count in refused.items()}
         metrics["synthetic"] = int(self.dataset.synthetic)
-        metrics["min-cell"] = self.file.policy.min_cell
+        metrics["min-cell"] = self.min_cell
         backend = keras.backend.backend()
         texts = {
             "backbone-sha256": digest(self.backbone),
@@ -126,10 +133,11 @@ class SiteWork:
         dataset = self.dataset.still_there(Split.EXTERNAL)
         entries = dataset.of_split(Split.EXTERNAL)
         vanished = len(self.dataset.of_split(Split.EXTERNAL)) - len(entries)
+        margins = self._margins(self._compute(dataset, Split.EXTERNAL), request.arrays)
         judgement = judge(
             dataset,
             entries,
-            self._margins(self._compute(dataset, Split.EXTERNAL), request.arrays),
+            margins,
             network=self.network,
             folder=self.folder.private,
             progress=_log_progress("maps"),
@@ -147,7 +155,12 @@ class SiteWork:
         }
         if vanished:
             metrics[f"refused.{Refusal.E_VANISHED}"] = vanished
-        cells = merge_small_bins(result.roc_counts, self.file.policy.min_cell)
+        cells = roc_cells(
+            margins,
+            dataset.labels(Split.EXTERNAL),
+            called=probabilities_of(margins) >= result.threshold,
+            min_cell=self.min_cell,
+        )
         for row, name in enumerate(CLASSES):
             metrics[f"roc.{name}"] = cells[row].tolist()
         texts = {"weights-sha256": digest(request.arrays)}

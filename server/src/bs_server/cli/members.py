@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from bs_common.joining import Contact, Invitation, read_document
 from bs_common.settings import Role, StudySettings
+from bs_common.terms import terms_of
 from bs_common.toml import write_toml
 from bs_server import register
 from bs_server.authority import make_authority
@@ -22,6 +25,10 @@ def init(
     name: Annotated[str, typer.Option(help="Name of the study.")] = "bone-scan",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8443,
     san: Annotated[list[str], typer.Option(help="Further names in the certificate.")] = [],  # noqa: B006
+    coordinator: Annotated[
+        str, typer.Option(help="Who coordinates; the sites see it in the terms.")
+    ] = Contact().name,
+    contact: Annotated[str, typer.Option(help="How to reach the coordinator.")] = Contact().contact,
 ) -> None:
     """Make a study: settings file, certificate authority, server certificate."""
     with explained():
@@ -30,6 +37,7 @@ def init(
         file = StudyFile(
             study=StudySettings(name=name, seed=int.from_bytes(os.urandom(4), "big")),
             server=server_settings(host, port),
+            coordinator=Contact(name=coordinator, contact=contact),
         )
         study_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         if folder.study_file.exists():
@@ -45,20 +53,41 @@ def invite(
     site: Annotated[str, typer.Argument(help="Name of the site, such as aachen.")],
     role: Annotated[Role, typer.Option(help="What the site does in the study.")],
     study: StudyOption = HERE,
+    days: Annotated[
+        int, typer.Option(help="Days until the invitation expires.", min=1, max=365)
+    ] = register.INVITATION_DAYS,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Write a site's invitation: one small file to send there."""
+    """Write a site's invitation: one small file to send there; it admits nobody by itself."""
     with explained():
-        path = register.invite(StudyFolder(study), site, role)
-    out.print(f"Send {path} to {site}. There:", soft_wrap=True)
-    out.print(f"  bs-client join {path.name} --data DIR --labels CSV", soft_wrap=True)
+        path = register.invite(StudyFolder(study), site, role, days=days, clock=now)
+        invitation = read_document(path, Invitation)
+        terms = terms_of(invitation).digest()
+    if as_json:
+        facts = invitation.model_dump(mode="json", include={"site", "role", "expires", "ca_sha256"})
+        print(json.dumps({"file": str(path), "terms_sha256": terms, **facts}))
+        return
+    out.print(
+        f"1. Send {path} to {site}. It expires at {invitation.expires:%Y-%m-%d %H:%M} UTC.",
+        soft_wrap=True,
+    )
+    out.print("2. There:", soft_wrap=True)
+    out.print(f"  bs-client join {path.name} --data DIR --labels CSV --site SITE_DIR")
+    out.print(f"3. Read out by telephone the SHA-256 of the terms: {terms}", soft_wrap=True)
+    out.print(f"4. With the file {site}.enrol that comes back:", soft_wrap=True)
+    out.print(f"  bs-server enrol {site}.enrol --study {study}", soft_wrap=True)
 
 
 def enrol(
     file: Annotated[Path, typer.Argument(help="The file that `bs-client join` made.")],
     study: StudyOption = HERE,
 ) -> None:
-    """Admit a site's public key to the study."""
+    """Admit a site's public key to the study, if it approved the study's terms of today."""
     with explained():
-        site, key = register.enrol(StudyFolder(study), file)
-    out.print(f"{site} is enrolled with key {key}.", soft_wrap=True)
+        done = register.enrol(StudyFolder(study), file)
+    out.print(f"{done.site} is enrolled with key {done.key_sha256}.", soft_wrap=True)
+    out.print(
+        f"It approved the terms {done.terms_sha256} at {done.approved:%Y-%m-%d %H:%M} UTC.",
+        soft_wrap=True,
+    )
     out.print("Compare this fingerprint with the site by telephone. Then: bs-server run")

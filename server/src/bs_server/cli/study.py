@@ -18,6 +18,7 @@ from bs_server.cli.shell import HERE, StudyDir, explained, now, out
 from bs_server.config import StudyFolder
 from bs_server.link import FleetLink
 from bs_server.progress import LinesProgress, RichProgress
+from bs_server.register import check_approved
 from bs_server.release import release_model
 from bs_server.report import render_report
 from bs_server.signed_register import read_register
@@ -47,12 +48,14 @@ def _run(folder: StudyFolder, progress: Progress) -> Path:
     check_private(folder.path)
     check_modes(authority)
     known = read_register(folder)
+    sites = known.enrolled()
+    check_approved(folder, known)
     link = FleetLink(
         host=file.server.host,
         port=file.server.port,
         certificate=authority.server_certificate,
         private_key=authority.server_key,
-        sites=known.enrolled(),
+        sites=sites,
         limits=message_limits(file.study),
         audit=AuditLog(folder.audit, now),
     )

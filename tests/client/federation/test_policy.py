@@ -1,0 +1,78 @@
+"""The site's own policy: a study can ask for more caution, never for less."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from bs_client.config import Policy
+from bs_client.federation.policy import find_objections, find_refusal, smallest_count
+from bs_common.contract import REQUESTS_BY_ROLE, MessageType
+from bs_common.settings import Role, StudySettings
+
+SETTINGS = StudySettings(name="t", trainable="all", rounds=10)
+WITHOUT_TRAINING = Policy(messages=tuple(kind for kind in MessageType if kind != "train"))
+
+
+def asking(min_cell: int) -> StudySettings:
+    return SETTINGS.model_copy(update={"min_cell": min_cell})
+
+
+@pytest.mark.parametrize(("own", "studys", "holds"), [(5, 1, 5), (5, 10, 10), (1, 1, 1)])
+def test_the_higher_limit_of_site_and_study_holds(own: int, studys: int, holds: int) -> None:
+    assert smallest_count(Policy(min_cell=own), asking(studys)) == holds
+
+
+@pytest.mark.parametrize("role", ["train", "evaluate"])
+def test_by_default_a_study_of_any_scope_is_answered(role: Role) -> None:
+    assert find_objections(Policy(), SETTINGS, role) == []
+    for kind in REQUESTS_BY_ROLE[role]:
+        assert find_refusal(Policy(), kind, 10, SETTINGS) is None
+
+
+def test_a_local_model_does_not_leave_by_default() -> None:
+    assert Policy().release_local is False
+
+
+def test_each_rule_has_its_code() -> None:
+    head_only = Policy(scopes=("head",))
+
+    assert find_refusal(WITHOUT_TRAINING, MessageType.TRAIN, 1, SETTINGS) == "policy_message"
+    assert find_refusal(head_only, MessageType.EVALUATE, 1, SETTINGS) == "policy_scope"
+    assert find_refusal(Policy(max_rounds=3), MessageType.TRAIN, 4, SETTINGS) == "policy_rounds"
+    assert find_refusal(Policy(max_rounds=3), MessageType.TRAIN, 3, SETTINGS) is None
+
+
+def test_a_site_can_always_be_told_that_the_study_is_over() -> None:
+    nothing = Policy(messages=(), scopes=())
+
+    assert find_refusal(nothing, MessageType.FINISH, 0, SETTINGS) is None
+    assert find_refusal(nothing, MessageType.DESCRIBE, 0, SETTINGS) == "policy_message"
+
+
+def test_every_objection_is_named_at_once_with_both_sides() -> None:
+    strict = Policy(messages=WITHOUT_TRAINING.messages, scopes=("head", "block5"), max_rounds=6)
+
+    said = {one.code: one.says for one in find_objections(strict, SETTINGS, "train")}
+
+    assert set(said) == {"policy_message", "policy_scope", "policy_rounds"}
+    assert "train" in said["policy_message"]
+    assert "'all'" in said["policy_scope"]
+    assert "head, block5" in said["policy_scope"]
+    assert "10 rounds" in said["policy_rounds"]
+
+
+def test_a_message_that_the_study_never_sends_is_no_objection() -> None:
+    head = StudySettings(name="t", trainable="head")
+    without_initial = Policy(
+        messages=tuple(kind for kind in MessageType if kind != "query.initial")
+    )
+
+    assert find_objections(without_initial, head, "train") == []
+    assert find_objections(without_initial, SETTINGS, "train") != []
+
+
+@pytest.mark.parametrize("changes", [{"scopes": ("everything",)}, {"messages": ("train.secret",)}])
+def test_a_policy_that_names_what_there_is_not_is_refused(changes: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        Policy(**changes)  # type: ignore[arg-type]
