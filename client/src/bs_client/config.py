@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from bs_client.dicom.settings import IngestSettings
 from bs_common.errors import ConfigError
+from bs_common.health import HealthSettings
 from bs_common.joining import Invitation, read_document
 from bs_common.toml import read_toml
 
@@ -56,6 +57,8 @@ class SiteFile(BaseModel):
     policy: Policy = Policy()
     compute: Compute = Compute()
     ingest: IngestSettings = IngestSettings()
+    # SERVING while the coordinator is connected; no address, no health service.
+    health: HealthSettings = HealthSettings()
 
 
 @dataclass(frozen=True, slots=True)

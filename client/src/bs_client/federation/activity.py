@@ -35,9 +35,16 @@ class Activity:
     Parameters
     ----------
     stop : set when the whole site ends.
+
+    Attributes
+    ----------
+    connected : whether the coordinator is connected.
     """
 
+    connected: bool
+
     def __init__(self, stop: Event | None = None) -> None:
+        self.connected = False
         self._stop = stop or Event()
         self._abandoned = Event()
         self._lock = Lock()

@@ -114,13 +114,16 @@ def work_until(
     between for an hour, as sign-in pages do, gets nothing and ends nothing.
     """
     wait_s, was_there = _RETRY_MIN_S, False
-    with Desk(handle, quick=quick, activity=activity or Activity(done)) as desk:
+    activity = activity or Activity(done)
+    with Desk(handle, quick=quick, activity=activity) as desk:
         while not done.is_set():
             try:
                 with _Connection(coordinator, key) as connection:
                     wait_s, was_there = _RETRY_MIN_S, True
+                    activity.connected = True
                     connection.answer_until(done, desk)
             except _LOST as error:
+                activity.connected = False
                 if isinstance(error, TrustError) and not was_there:
                     raise
                 if done.is_set():

@@ -12,7 +12,7 @@ from flwr.clientapp import ClientApp
 from bs_client.config import SiteFolder
 from bs_client.federation.answers import Answers, RecordedWork
 from bs_client.federation.app import Work, make_app
-from bs_client.federation.audit import AuditLog
+from bs_client.federation.door_log import DoorLog
 from bs_client.federation.gate import Gate
 from bs_client.federation.link import Coordinator, work_until
 from bs_common.contract import MessageType
@@ -35,7 +35,7 @@ def take_part(folder: SiteFolder, work: Work, stop: threading.Event) -> bool:
         settings=invitation.settings,
         role=invitation.role,
         min_cell=folder.read().policy.min_cell,
-        audit=AuditLog(folder.audit, _now),
+        audit=DoorLog(folder.audit, _now),
     )
     answers = Answers(folder.answers, invitation.settings, work.data_sha256)
     app = make_app(RecordedWork(work, answers), gate, finished)

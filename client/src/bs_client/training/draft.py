@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from bs_common.errors import StorageFailed
 from bs_common.files import write_atomic
 
 _log = logging.getLogger(__name__)
@@ -97,7 +98,11 @@ class Draft:
         return self.clock() - self._kept_at >= self.every_s
 
     def keep(self, position: Position, variables: Variables) -> None:
-        """Write the state; it is on disk when this returns. Raises StorageFailed if it cannot."""
+        """Write the state; it is on disk when this returns.
+
+        A disk that refuses it does not end the training: what would be lost if it were killed now
+        is all that is lost.
+        """
         head = _Head(
             format=_FORMAT,
             question=self.question,
@@ -105,11 +110,13 @@ class Draft:
             figures=list(position.figures),
             arrays_sha256=_digest(variables),
         )
-        arrays = {_name(n): np.ascontiguousarray(v) for n, v in enumerate(variables)}
+        arrays = {_name(n): np.asarray(v, order="C") for n, v in enumerate(variables)}
         content = save(arrays, {_HEAD: head.model_dump_json()})
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_atomic(self.path, content, mode=0o600)
         self._kept_at = self.clock()
+        try:
+            write_atomic(self.path, content, mode=0o600)
+        except StorageFailed as error:
+            _log.warning("the draft of a round is not kept: %s %s", error, error.remedy)
 
 
 def question_of(*parts: str | int) -> str:
@@ -125,5 +132,5 @@ def _digest(variables: Variables) -> str:
     total = hashlib.sha256()
     for array in variables:
         total.update(f"{array.dtype.str}{array.shape}".encode())
-        total.update(np.ascontiguousarray(array).tobytes())
+        total.update(array.tobytes())
     return total.hexdigest()

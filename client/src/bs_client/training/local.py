@@ -93,7 +93,7 @@ class Trainer:
         Raises
         ------
         StudyStopped if the loss or a weight stops being a finite number; Interrupted, after the
-        state was kept, if `progress` does; StorageFailed if it cannot be kept.
+        state was kept, if `progress` does.
         """
         self._network.set_arrays(arrays)
         self._start_afresh()
