@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,9 +13,14 @@ from flwr.app import Message, RecordDict
 from bs_common.errors import ContractError
 from bs_common.messages import Reply, Request, read_reply, write_request
 from bs_common.settings import StudySettings
+from bs_server.attendance import Attendance, Told
 
 _log = logging.getLogger(__name__)
 _POLL_S = 0.01
+
+DEADLINE = "deadline"  # connected, and no answer in time
+AWAY = "away"  # not connected when the wait was over
+MISSING = (DEADLINE, AWAY)
 
 
 class Link(Protocol):
@@ -38,6 +43,34 @@ class Link(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Patience:
+    """How long the answers to one request are waited for.
+
+    longest_s : after so many seconds the wait is over, whoever has answered.
+    fewest : with so many answers the wait is over as soon as `patience_s` have passed, or all
+        that are missing have been away for `away_s`.
+    """
+
+    longest_s: float
+    fewest: int
+    patience_s: float
+    away_s: float
+
+    def is_over(self, waited_s: float, answered: int, away_s: Iterable[float]) -> bool:
+        """Tell whether to wait no longer; `away_s` is that of every site still missing."""
+        if waited_s >= self.longest_s:
+            return True
+        if answered < self.fewest:
+            return False
+        return waited_s >= self.patience_s or all(away >= self.away_s for away in away_s)
+
+
+def wait_for_all(seconds: float) -> Patience:
+    """Give the patience that does without nobody until the deadline."""
+    return Patience(seconds, fewest=10**9, patience_s=seconds, away_s=seconds)
+
+
+@dataclass(frozen=True, slots=True)
 class NoAnswer:
     """Why a site's answer to a request cannot be used: a short code, never the site's own text."""
 
@@ -53,6 +86,10 @@ class _Sent:
     connection: int
 
 
+def silent(event: str, **facts: object) -> None:
+    """Tell nobody."""
+
+
 class Exchange:
     """Requests to the sites of one study and their checked answers.
 
@@ -60,51 +97,100 @@ class Exchange:
     ----------
     link : carries the messages.
     settings : what every message is checked against.
-    deadline_s : seconds after which a missing answer becomes `NoAnswer("deadline")`.
+    deadline_s : seconds after which a missing answer becomes `NoAnswer("deadline")`, where a
+        request brings no patience of its own.
+    attendance : tells who is connected; without it everybody counts as present.
+    pulse : called many times a second while waiting; an exception from it ends the wait.
+    told : hears `asked` and `answered`, with site, message type and round.
     """
 
-    def __init__(self, link: Link, settings: StudySettings, *, deadline_s: float) -> None:
+    def __init__(
+        self,
+        link: Link,
+        settings: StudySettings,
+        *,
+        deadline_s: float,
+        attendance: Attendance | None = None,
+        pulse: Callable[[], None] = lambda: None,
+        told: Told = silent,
+    ) -> None:
         self._link = link
         self._settings = settings
-        self._deadline_s = deadline_s
+        self._patience = wait_for_all(deadline_s)
+        self._attendance = attendance
+        self._pulse = pulse
+        self._told = told
 
     def ask(
         self,
         request: Request,
         sites: tuple[str, ...],
         *,
+        patience: Patience | None = None,
         answered: Callable[[str, Answer], None] = lambda site, answer: None,
     ) -> dict[str, Answer]:
         """Send one request to the sites and give every site's answer, in the order of `sites`.
 
         A site that connects anew before it answered is asked again with the same request.
         """
+        patience = patience or self._patience
         content = write_request(request, self._settings)
         waiting = {site: self._send(site, request, content) for site in sites}
         answers: dict[str, Answer] = {}
-        end = time.monotonic() + self._deadline_s
-        while waiting and time.monotonic() < end:
-            for site, sent in list(waiting.items()):
-                message = self._link.receive(sent.ticket)
-                if message is not None:
-                    answers[site] = self._read(message, request)
-                    answered(site, answers[site])
-                    del waiting[site]
-                elif self._link.connections(site) != sent.connection:
-                    self._link.drop(sent.ticket)
-                    waiting[site] = self._send(site, request, content)
-            time.sleep(_POLL_S)
-        for site, sent in waiting.items():
-            self._link.drop(sent.ticket)
-            answers[site] = NoAnswer("deadline")
+        begun = time.monotonic()
+        try:
+            while waiting:
+                self._collect(request, content, waiting, answers, answered)
+                usable = sum(isinstance(answer, Reply) for answer in answers.values())
+                away = [self._away_s(site) for site in waiting]
+                if patience.is_over(time.monotonic() - begun, usable, away):
+                    break
+                self._pulse()
+                time.sleep(_POLL_S)
+        finally:
+            for sent in waiting.values():
+                self._link.drop(sent.ticket)
+        for site in waiting:
+            reason = AWAY if self._away_s(site) > 0 else DEADLINE
+            answers[site] = NoAnswer(reason)
+            self._tell("answered", site, request, reason=reason)
         return {site: answers[site] for site in sites}
+
+    def _collect(
+        self,
+        request: Request,
+        content: RecordDict,
+        waiting: dict[str, _Sent],
+        answers: dict[str, Answer],
+        answered: Callable[[str, Answer], None],
+    ) -> None:
+        """Take the answers that have come, and ask those again that have connected anew."""
+        for site, sent in list(waiting.items()):
+            message = self._link.receive(sent.ticket)
+            if message is not None:
+                answer = answers[site] = self._read(message, request)
+                del waiting[site]
+                reason = answer.reason if isinstance(answer, NoAnswer) else None
+                self._tell("answered", site, request, reason=reason)
+                answered(site, answer)
+            elif self._link.connections(site) != sent.connection:
+                self._link.drop(sent.ticket)
+                waiting[site] = self._send(site, request, content)
+
+    def _away_s(self, site: str) -> float:
+        return 0.0 if self._attendance is None else self._attendance.away_s(site)
 
     def _send(self, site: str, request: Request, content: RecordDict) -> _Sent:
         # Counted before sending: a site that connects in between is asked twice rather than never.
         connection = self._link.connections(site)
         group = str(request.round_number)
         ticket = self._link.send(site, request.message_type.value, content, group=group)
+        self._tell("asked", site, request)
         return _Sent(ticket, connection)
+
+    def _tell(self, event: str, site: str, request: Request, **facts: object) -> None:
+        kind = request.message_type.value
+        self._told(event, site=site, message=kind, round=request.round_number, **facts)
 
     def _read(self, message: Message, request: Request) -> Answer:
         if message.has_error():

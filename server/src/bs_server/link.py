@@ -46,6 +46,9 @@ from bs_common.errors import ConfigError, ConnectionLost
 _OWNER = "bone-scan-study"
 _TASK_HEARTBEAT_S = 10.0  # Flower fails a task that is silent for longer than its lease
 _START_TIMEOUT_S = 20.0
+# Flower forgets a message after 12 h unless told otherwise, and with it the reply of a site that
+# trained for longer. How long a reply is waited for is decided by those who ask.
+_MESSAGE_TTL_S = 400 * 24 * 3600.0
 
 
 class FleetLink:
@@ -124,7 +127,9 @@ class FleetLink:
 
     def send(self, site: str, message_type: str, content: RecordDict, *, group: str) -> str:
         """Queue a message for a site and give the ticket for its reply."""
-        message = Message(content, self._node_ids[site], message_type, group_id=group)
+        message = Message(
+            content, self._node_ids[site], message_type, group_id=group, ttl=_MESSAGE_TTL_S
+        )
         (ticket,) = self._grid.push_messages([message])
         if not ticket:
             raise ConnectionLost(f"The message for {site} could not be queued.")

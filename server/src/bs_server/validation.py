@@ -51,20 +51,42 @@ def pool_validation(replies: Mapping[str, Reply]) -> PooledValidation:
     return PooledValidation(auc, bound, loss, sum(examples), {})
 
 
-def choose_best(rounds: Sequence[RoundSummary]) -> tuple[RoundSummary, ChosenBy]:
+def choose_best(
+    rounds: Sequence[RoundSummary], *, validated_by_all: bool = True
+) -> tuple[RoundSummary, ChosenBy]:
     """Choose among the trained rounds: highest pooled AUC, or lowest loss where any is not known.
 
-    The earlier round wins a tie. Round 0, the starting weights, does not compete.
+    The earlier round wins a tie. Round 0, the starting weights, does not compete, nor does a round
+    that a train site did not validate, unless `validated_by_all` is False.
     """
     trained = [entry for entry in rounds if entry.round > 0]
     if not trained:
         raise StudyStopped("No round was finished, so there is no model to choose.")
-    if all(entry.pooled_auc is not None for entry in trained):
-        return max(trained, key=lambda e: (e.pooled_auc or 0, -e.round)), "pooled_auc"
-    return (
-        min(trained, key=lambda e: (_or_infinity(e.validation_loss), e.round)),
-        "validation_loss",
-    )
+    compared = [entry for entry in trained if not (validated_by_all and entry.not_validated)]
+    if not compared:
+        raise StudyStopped(
+            "No round was validated by all train sites, so no two can be compared.",
+            remedy='Set candidates = "validated_by_quorum" under [quorum] in study.toml to choose '
+            "among rounds judged on different scans, then run again.",
+        )
+    if all(entry.pooled_auc is not None for entry in compared):
+        return _by_auc(compared), "pooled_auc"
+    return _by_loss(compared), "validation_loss"
+
+
+def contenders(rounds: Sequence[RoundSummary]) -> list[RoundSummary]:
+    """Give every round that may still become the model, whichever figure and rule decides."""
+    trained = [entry for entry in rounds if entry.round > 0]
+    whole = [entry for entry in trained if not entry.not_validated]
+    return [best(group) for group in (trained, whole) if group for best in (_by_auc, _by_loss)]
+
+
+def _by_auc(rounds: Sequence[RoundSummary]) -> RoundSummary:
+    return max(rounds, key=lambda e: (-1.0 if e.pooled_auc is None else e.pooled_auc, -e.round))
+
+
+def _by_loss(rounds: Sequence[RoundSummary]) -> RoundSummary:
+    return min(rounds, key=lambda e: (_or_infinity(e.validation_loss), e.round))
 
 
 def _or_infinity(value: float | None) -> float:

@@ -14,6 +14,7 @@ from bs_server.cli.demo import demo
 from bs_server.cli.members import enrol, init, invite
 from bs_server.cli.results import release, report
 from bs_server.cli.study import run
+from bs_server.cli.watch import pause, resume, status, stop
 
 app = typer.Typer(
     help="Coordinator of a federated bone-scan study: no image ever comes here.",
@@ -21,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for _command in (init, invite, enrol, run, report, release, demo):
+for _command in (init, invite, enrol, run, status, stop, pause, resume, report, release, demo):
     app.command()(_command)
 
 
