@@ -17,7 +17,11 @@ from pathlib import Path
 
 import pytest
 
+from bs_common.joining import read_document
 from bs_common.settings import Role, StudySettings
+from bs_common.toml import write_toml
+from bs_server.config import Quorum
+from bs_server.summary import RoundSummary
 from support.parties import COORDINATOR, Parties, weights_of
 from support.relay import Relay, Weather
 from support.study_maker import MadeStudy, free_port, make_study
@@ -69,6 +73,7 @@ class Scene:
 
 
 Act = Callable[[Scene], None]
+Check = Callable[[Scene], str]  # what became of a study that a site was left out of
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,8 @@ class Row:
     fault: str
     act: Act
     default: bool = False
-    outcome: str = SAME
+    quorum: Quorum | None = None
+    outcome: Check | None = None
 
     @property
     def name(self) -> str:
@@ -264,6 +270,82 @@ def second_instance(scene: Scene) -> None:
     scene.said.append("refused with pid and host")
 
 
+def frozen_beyond_the_deadline(scene: Scene) -> None:
+    """A site stands still for longer than a round waits for it, and comes back."""
+    scene.start_all()
+    scene.parties.until(lambda: scene.parties.passed("aachen", "in", TRAIN) >= 2)
+    scene.parties.signal("aachen", signal.SIGSTOP)
+    scene.parties.until(lambda: scene.parties.rounds() >= 3)
+    scene.parties.signal("aachen", signal.SIGCONT)
+
+
+def away_beyond_the_deadline(scene: Scene) -> None:
+    scene.start_all()
+    scene.parties.until(lambda: scene.parties.passed("aachen", "in", TRAIN) >= 2)
+    scene.parties.kill("aachen")
+    scene.parties.until(lambda: scene.parties.rounds() >= 3)
+    scene.parties.start("aachen")
+
+
+def verdicts(scene: Scene) -> list[str]:
+    """What each round says of aachen's update."""
+    folder = scene.parties.study.folder.rounds
+    records = [read_document(path, RoundSummary) for path in sorted(folder.glob("*/round.json"))]
+    return [site.verdict for r in records for site in r.sites if site.name == "aachen"]
+
+
+def left_out_in(number: int, *reasons: str) -> Check:
+    """The site was left out of one round with a reason, and of no later one."""
+
+    def check(scene: Scene) -> str:
+        said = verdicts(scene)
+        assert said[number - 1] in reasons, said
+        assert said[: number - 1] + said[number:] == ["accepted"] * (ROUNDS - 1), said
+        return f"finished; round {number} without aachen ({said[number - 1]}), then with it"
+
+    return check
+
+
+def nan_for_two_rounds(scene: Scene) -> None:
+    scene.parties.start(COORDINATOR, "aalborg", "namur")
+    scene.parties.start("aachen", words=("--nan", "1,2"))
+
+
+def nan_until_mended(scene: Scene) -> None:
+    """The round is repeated, then the study stops with a reason; the site is mended; it goes on."""
+    nan_for_two_rounds(scene)
+    assert scene.parties.wait_for_end(COORDINATOR, 60) == 1
+    assert "aachen (not_finite)" in scene.parties.log(COORDINATOR)
+    scene.said.append("stopped with not_finite, went on when mended")
+    scene.parties.kill("aachen")
+    scene.parties.start(COORDINATOR, "aachen")
+
+
+def left_out_of_two(scene: Scene) -> str:
+    said = verdicts(scene)
+    assert said == ["not_finite", "not_finite", "accepted"], said
+    return "finished; rounds 1 and 2 without aachen (not_finite), then with it"
+
+
+def corrupt_checkpoint(name: str) -> Act:
+    """The newest round's file is damaged while the coordinator is down."""
+
+    def act(scene: Scene) -> None:
+        scene.start_all()
+        scene.parties.until(lambda: scene.parties.rounds() >= 3)
+        scene.parties.kill(COORDINATOR)
+        newest = max(scene.parties.study.folder.rounds.glob("[0-9]*"))
+        content = bytearray((newest / name).read_bytes())
+        content[len(content) // 2] ^= 1
+        (newest / name).write_bytes(content)
+        scene.parties.start(COORDINATOR)
+        scene.parties.until(lambda: scene.parties.events("damaged"))
+        scene.said.append("fell back by a round and said so")
+
+    return act
+
+
+GO_ON = Quorum(fewest=1, missing="go_on", refused="go_on", patience_s=4, away_s=2)
 TRAINING_SITES = ("aachen", "aalborg")
 ROWS = [
     Row(COORDINATOR, "waiting", "kill -9", waiting(COORDINATOR)),
@@ -361,6 +443,33 @@ ROWS = [
     Row("network", "training", "halves 3 s", weather("halve", 3)),
     Row("network", "training", "silent 6 s, then cut", weather("silent", 6)),
     Row("network", "training", "silent 45 s", weather("silent", 45)),
+    Row(
+        "aachen",
+        "training",
+        "SIGSTOP beyond the deadline",
+        frozen_beyond_the_deadline,
+        quorum=GO_ON,
+        outcome=left_out_in(2, "deadline", "away"),
+    ),
+    Row(
+        "aachen",
+        "training",
+        "kill -9, away beyond the deadline",
+        away_beyond_the_deadline,
+        quorum=GO_ON,
+        outcome=left_out_in(2, "away", "deadline"),
+    ),
+    Row("aachen", "training", "NaN until mended", nan_until_mended),
+    Row(
+        "aachen",
+        "training",
+        "NaN for two rounds",
+        nan_for_two_rounds,
+        quorum=GO_ON,
+        outcome=left_out_of_two,
+    ),
+    Row(COORDINATOR, "resuming", "weights corrupt", corrupt_checkpoint("weights.safetensors")),
+    Row(COORDINATOR, "resuming", "record corrupt", corrupt_checkpoint("round.json")),
     Row("aachen", "training", "disk full", full_disk_at_a_site),
     Row("aachen", "training", "disk full, record too", full_disk_for_the_audit),
     Row(COORDINATOR, "checkpointing", "disk full", full_disk_at_the_coordinator),
@@ -400,6 +509,7 @@ def matrix(request: pytest.FixtureRequest) -> Iterator[Matrix]:
     if not made.lines:
         return
     terminal = request.config.pluginmanager.get_plugin("terminalreporter")
+    assert terminal is not None
     terminal.write_line("\n" + made.table())
     if path := os.environ.get("FAULT_MATRIX"):
         Path(path).write_text(made.table() + "\n")
@@ -430,15 +540,21 @@ def test_a_disturbed_study_ends_with_the_bytes_of_an_undisturbed_one(
     row: Row, undisturbed: list[bytes], matrix: Matrix, tmp_path: Path
 ) -> None:
     study, port = new_study(tmp_path / "study")
+    if row.quorum is not None:
+        file = study.folder.read().model_copy(update={"quorum": row.quorum})
+        write_toml(study.folder.study_file, file)
     began, outcome = time.monotonic(), "FAILED"
     try:
         with Relay(port, study.port) as relay, Parties(study) as parties:
             scene = Scene(parties, relay, tmp_path)
             row.act(scene)
             parties.finish(90)
+            assert study.folder.report.exists()
+            if row.outcome is not None:
+                outcome = row.outcome(scene)
+                return
             same = weights_of(study, ROUNDS) == undisturbed
             outcome = "; ".join([SAME if same else "OTHER BYTES", *scene.said])
             assert same
-            assert study.folder.report.exists()
     finally:
         matrix.add(row, outcome, time.monotonic() - began)

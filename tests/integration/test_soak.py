@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import statistics
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,7 +84,9 @@ def run(root: Path, settings: StudySettings, *, kills: bool) -> tuple[list[bytes
 
 @pytest.mark.timeout(3000)
 def test_three_hundred_rounds_under_random_kills_end_with_the_bytes_of_calm_ones(
-    tmp_path: Path, record_property: pytest.RecordProperty, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     settings = StudySettings(
         name="soak", seed=3, backbone="random:1", trainable="head", rounds=ROUNDS
@@ -100,7 +103,9 @@ def test_three_hundred_rounds_under_random_kills_end_with_the_bytes_of_calm_ones
 
 @pytest.mark.timeout(1800)
 def test_fifty_sites_are_all_served_in_every_round(
-    tmp_path: Path, record_property: pytest.RecordProperty, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     names = [f"site-{number:02d}" for number in range(50)]
     settings = StudySettings(name="many", backbone="random:1", trainable="head", rounds=20)

@@ -14,6 +14,7 @@ from bs_common.errors import ContractError
 from bs_common.messages import Reply, Request, read_reply, write_request
 from bs_common.settings import StudySettings
 from bs_server.attendance import Attendance, Told
+from bs_server.site_progress import SiteProgress
 
 _log = logging.getLogger(__name__)
 _POLL_S = 0.01
@@ -101,7 +102,7 @@ class Exchange:
         request brings no patience of its own.
     attendance : tells who is connected; without it everybody counts as present.
     pulse : called many times a second while waiting; an exception from it ends the wait.
-    told : hears `asked` and `answered`, with site, message type and round.
+    told : hears `asked` and `answered`, with site, message type and round, and `progress`.
     """
 
     def __init__(
@@ -120,6 +121,7 @@ class Exchange:
         self._attendance = attendance
         self._pulse = pulse
         self._told = told
+        self._progress = SiteProgress(link, settings, told)
 
     def ask(
         self,
@@ -138,6 +140,7 @@ class Exchange:
         waiting = {site: self._send(site, request, content) for site in sites}
         answers: dict[str, Answer] = {}
         begun = time.monotonic()
+        self._progress.begin()
         try:
             while waiting:
                 self._collect(request, content, waiting, answers, answered)
@@ -146,8 +149,10 @@ class Exchange:
                 if patience.is_over(time.monotonic() - begun, usable, away):
                     break
                 self._pulse()
+                self._progress.look(waiting, request.round_number)
                 time.sleep(_POLL_S)
         finally:
+            self._progress.end()
             for sent in waiting.values():
                 self._link.drop(sent.ticket)
         for site in waiting:
