@@ -11,18 +11,20 @@ import os
 import resource
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from bs_client.config import DataSettings
 from bs_common.joining import read_document
 from bs_common.settings import Role, StudySettings
 from bs_common.toml import write_toml
 from bs_server.config import Quorum
 from bs_server.summary import RoundSummary
 from support.parties import COORDINATOR, Parties, weights_of
+from support.real_study import HEAD, make_cohorts
 from support.relay import Relay, Weather
 from support.study_maker import MadeStudy, free_port, make_study
 
@@ -489,8 +491,10 @@ class Matrix:
 
     lines: list[tuple[str, str, str, str, str]] = field(default_factory=list)
 
-    def add(self, row: Row, outcome: str, seconds: float) -> None:
-        self.lines.append((row.party, row.phase, row.fault, outcome, f"{seconds:.0f} s"))
+    def add(self, *what: str, outcome: str, began: float) -> None:
+        party, phase, fault = what
+        taken = f"{time.monotonic() - began:.0f} s"
+        self.lines.append((party, phase, fault, outcome, taken))
 
     def table(self) -> str:
         head = ("party", "phase", "fault", "outcome", "time")
@@ -557,4 +561,91 @@ def test_a_disturbed_study_ends_with_the_bytes_of_an_undisturbed_one(
             outcome = "; ".join([SAME if same else "OTHER BYTES", *scene.said])
             assert same
     finally:
-        matrix.add(row, outcome, time.monotonic() - began)
+        matrix.add(row.party, row.phase, row.fault, outcome=outcome, began=began)
+
+
+# The product's own programs with TensorFlow: rounds of forty short epochs, kept at every step.
+REAL = HEAD.model_copy(update={"local_epochs": 40, "rounds": 3})
+
+
+def new_real_study(root: Path, data: Mapping[str, DataSettings]) -> tuple[MadeStudy, int]:
+    port = free_port()
+    study = make_study(root, REAL, ROLES, data=dict(data), dialled_port=port)
+    for site in study.sites.values():
+        file = site.read()
+        often = file.compute.model_copy(update={"checkpoint_s": 0.0})
+        write_toml(site.site_file, file.model_copy(update={"compute": often}))
+    return study, port
+
+
+def in_training(parties: Parties, name: str, number: int) -> Callable[[], bool]:
+    """Tell whether a site is inside its training of a round, with a part of it kept on disk."""
+    draft = parties.study.sites[name].draft
+
+    def claim() -> bool:
+        asked = parties.passed(name, "in", TRAIN) >= number
+        if not asked or parties.passed(name, "out", TRAIN) >= number or not draft.exists():
+            return False
+        before = draft.stat().st_mtime_ns
+        time.sleep(0.2)
+        return draft.stat().st_mtime_ns != before
+
+    return claim
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1200)
+def test_the_products_own_sites_go_on_inside_a_round(matrix: Matrix, tmp_path: Path) -> None:
+    data = make_cohorts(tmp_path / "data")
+    calm, port = new_real_study(tmp_path / "calm", data)
+    with Relay(port, calm.port), Parties(calm) as parties:
+        parties.start(COORDINATOR)
+        parties.start_client(*ROLES)
+        parties.finish(400)
+
+    began = time.monotonic()
+    study, port = new_real_study(tmp_path / "study", data)
+    rows = [
+        ("aachen (bs-client)", "training", "kill -9"),
+        ("aalborg (bs-client)", "uploading", "kill -9"),
+        ("aachen (bs-client)", "training", "SIGTERM"),
+    ]
+    said = ["FAILED"] * len(rows)
+    try:
+        with Relay(port, study.port) as relay, Parties(study) as parties:
+            parties.start(COORDINATOR)
+            parties.start_client(*ROLES)
+
+            parties.until(in_training(parties, "aachen", 1), 300)
+            parties.kill("aachen")
+            parties.start_client("aachen")
+            parties.until(lambda: "the round goes on in epoch" in parties.log("aachen"), 300)
+            said[0] = "went on inside the round"
+
+            parties.until(lambda: parties.passed("aalborg", "in", TRAIN) >= 2, 300)
+            relay.weather = "slow"  # a megabyte takes seconds
+            parties.until(lambda: parties.passed("aalborg", "out", TRAIN) >= 2, 300)
+            parties.kill("aalborg")
+            relay.weather = "clear"
+            assert not [
+                event
+                for event in parties.events("trained")
+                if (event["site"], event["round"]) == ("aalborg", 2)
+            ]
+            parties.start_client("aalborg")
+            parties.until(lambda: "round 2: answered before" in parties.log("aalborg"), 300)
+            said[1] = "answered from the record"
+
+            parties.until(in_training(parties, "aachen", 3), 300)
+            stopped = time.monotonic()
+            parties.signal("aachen", signal.SIGTERM)
+            assert parties.wait_for_end("aachen", 10) == 0
+            said[2] = f"exit 0 after {time.monotonic() - stopped:.1f} s"
+            parties.start_client("aachen")
+            parties.finish(400)
+        same = weights_of(study, REAL.rounds) == weights_of(calm, REAL.rounds)
+        said = [f"{SAME if same else 'OTHER BYTES'}; {word}" for word in said]
+        assert same
+    finally:
+        for row, word in zip(rows, said, strict=True):
+            matrix.add(*row, outcome=word, began=began)
