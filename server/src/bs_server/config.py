@@ -71,8 +71,9 @@ class Quorum(BaseModel):
     refused: Literal["repeat", "go_on", "stop"] = "repeat"
     attempts: Annotated[int, Field(ge=1, le=10)] = 2
     # Which rounds may become the model. Rounds validated by different sites are judged on
-    # different scans, so by default only those count that all train sites validated.
-    candidates: Literal["validated_by_all", "validated_by_quorum"] = "validated_by_all"
+    # different scans and cannot be compared, so by default only those count that the same sites
+    # validated, as many as ever did: all of them, if they ever were all there.
+    candidates: Literal["same_scans", "any_scans"] = "same_scans"
 
     @model_validator(mode="after")
     def _going_on_needs_a_number(self) -> Self:

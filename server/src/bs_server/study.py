@@ -129,8 +129,8 @@ class StudyRun:
             begun=rounds.begun,
         )
         records = rounds.run()
-        by_all = file.quorum.candidates == "validated_by_all"
-        best, chosen_by = choose_best(records, validated_by_all=by_all)
+        same_scans = file.quorum.candidates == "same_scans"
+        best, chosen_by = choose_best(records, same_scans=same_scans)
         external, missing = None, False
         try:
             external = self._external(best)

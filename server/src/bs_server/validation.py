@@ -52,23 +52,22 @@ def pool_validation(replies: Mapping[str, Reply]) -> PooledValidation:
 
 
 def choose_best(
-    rounds: Sequence[RoundSummary], *, validated_by_all: bool = True
+    rounds: Sequence[RoundSummary], *, same_scans: bool = True
 ) -> tuple[RoundSummary, ChosenBy]:
     """Choose among the trained rounds: highest pooled AUC, or lowest loss where any is not known.
 
-    The earlier round wins a tie. Round 0, the starting weights, does not compete, nor does a round
-    that a train site did not validate, unless `validated_by_all` is False.
+    The earlier round wins a tie. Round 0, the starting weights, does not compete.
+
+    Parameters
+    ----------
+    same_scans : compare only rounds that the same sites validated, namely as many as ever did; of
+        two such groups of sites the one with more rounds. Otherwise all rounds compete, though a
+        figure from other scans may be higher for that alone.
     """
     trained = [entry for entry in rounds if entry.round > 0]
     if not trained:
         raise StudyStopped("No round was finished, so there is no model to choose.")
-    compared = [entry for entry in trained if not (validated_by_all and entry.not_validated)]
-    if not compared:
-        raise StudyStopped(
-            "No round was validated by all train sites, so no two can be compared.",
-            remedy='Set candidates = "validated_by_quorum" under [quorum] in study.toml to choose '
-            "among rounds judged on different scans, then run again.",
-        )
+    compared = _same_scans(trained) if same_scans else trained
     if all(entry.pooled_auc is not None for entry in compared):
         return _by_auc(compared), "pooled_auc"
     return _by_loss(compared), "validation_loss"
@@ -77,8 +76,24 @@ def choose_best(
 def contenders(rounds: Sequence[RoundSummary]) -> list[RoundSummary]:
     """Give every round that may still become the model, whichever figure and rule decides."""
     trained = [entry for entry in rounds if entry.round > 0]
-    whole = [entry for entry in trained if not entry.not_validated]
-    return [best(group) for group in (trained, whole) if group for best in (_by_auc, _by_loss)]
+    if not trained:
+        return []
+    groups = [trained, *_by_scans(trained)]
+    return [best(group) for group in groups for best in (_by_auc, _by_loss)]
+
+
+def _same_scans(trained: Sequence[RoundSummary]) -> list[RoundSummary]:
+    """Give the rounds of the largest group of sites."""
+    groups = _by_scans(trained)
+    return min(groups, key=lambda group: (len(group[0].not_validated), -len(group)))
+
+
+def _by_scans(trained: Sequence[RoundSummary]) -> list[list[RoundSummary]]:
+    """Group the rounds by the sites whose scans judged them."""
+    groups: dict[frozenset[str], list[RoundSummary]] = {}
+    for entry in trained:
+        groups.setdefault(frozenset(entry.not_validated), []).append(entry)
+    return list(groups.values())
 
 
 def _by_auc(rounds: Sequence[RoundSummary]) -> RoundSummary:
