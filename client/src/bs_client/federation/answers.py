@@ -88,7 +88,8 @@ class Answers:
         try:
             return self._read(path, request)
         except (OSError, SafetensorError, ValidationError, ContractError, KeyError) as error:
-            _log.warning("a recorded answer is damaged (%s): computed again", type(error).__name__)
+            # Also one that the gate has refused: asked again, it shall be worked on again.
+            _log.warning("a recorded answer is of no use (%s)", type(error).__name__)
             return None
 
     def _read(self, path: Path, request: Request) -> Reply:
@@ -98,22 +99,11 @@ class Answers:
             arrays = {name: file.get_tensor(name) for name in shapes}
         if (head.format, head.key) != (_FORMAT, path.stem) or head.arrays_sha256 != digest(arrays):
             raise ContractError("answer_record", "not the answer that was recorded")
-        return self._checked(
-            Reply(
-                request.message_type,
-                request.round_number,
-                arrays,
-                head.metrics,
-                head.texts,
-                tuple(head.hidden),
-            )
-        )
+        kind, number = request.message_type, request.round_number
+        reply = Reply(kind, number, arrays, head.metrics, head.texts, tuple(head.hidden))
+        return read_reply(kind.value, write_reply(reply, self.settings), self.settings)
 
     def _keep(self, request: Request, reply: Reply) -> None:
-        try:
-            self._checked(reply)
-        except ContractError:
-            return  # the gate will refuse it; asked again, it shall be worked on again
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self._path(request)
         head = _Head(
@@ -127,10 +117,6 @@ class Answers:
         arrays = {name: np.ascontiguousarray(array) for name, array in reply.arrays.items()}
         write_atomic(path, save(arrays, {_HEAD: head.model_dump_json()}), mode=0o600)
         self._forget_old()
-
-    def _checked(self, reply: Reply) -> Reply:
-        content = write_reply(reply, self.settings)
-        return read_reply(reply.message_type.value, content, self.settings)
 
     def _forget_old(self) -> None:
         """Remove all but the newest answers about rounds; the external judgement stays."""

@@ -7,6 +7,7 @@ import json
 import logging
 import platform
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib.metadata import version
 
 import keras
@@ -56,7 +57,7 @@ class SiteWork:
     activity: Activity = field(default_factory=Activity)
     _features: dict[Split, Features] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def data_sha256(self) -> str:
         """Digest of scans, labels and splits in manifest order, with all that makes inputs."""
         ingest = self.file.ingest.model_dump(mode="json")
