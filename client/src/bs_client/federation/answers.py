@@ -22,7 +22,7 @@ from safetensors.numpy import save
 from bs_client.federation.activity import Activity
 from bs_client.federation.app import Work
 from bs_common.contract import MessageType, reply_shapes
-from bs_common.errors import ContractError
+from bs_common.errors import ContractError, StorageFailed
 from bs_common.files import write_atomic
 from bs_common.messages import Metric, Reply, Request, read_reply, write_reply
 from bs_common.settings import StudySettings
@@ -78,7 +78,11 @@ class Answers:
             _log.info("%s, round %d: answered before", request.message_type, request.round_number)
             return found
         reply = work(request)
-        self._keep(request, reply)
+        try:
+            self._keep(request, reply)
+        except StorageFailed as error:
+            _log.error("What to do: %s", error.remedy)  # the gate says what, and tells a code
+            raise
         return reply
 
     def _find(self, request: Request) -> Reply | None:
