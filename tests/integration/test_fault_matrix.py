@@ -352,7 +352,7 @@ ROWS = [
         COORDINATOR,
         "sending model",
         "kill -9",
-        inside(COORDINATOR, "fleet_handlers.py:pull_object:40"),
+        inside(COORDINATOR, "fleet_handlers.py:pull_object:27"),
     ),
     Row(
         COORDINATOR,
@@ -362,7 +362,7 @@ ROWS = [
         default=True,
     ),
     Row(
-        COORDINATOR, "uploading", "kill -9", inside(COORDINATOR, "fleet_handlers.py:push_object:20")
+        COORDINATOR, "uploading", "kill -9", inside(COORDINATOR, "fleet_handlers.py:push_object:28")
     ),
     Row(
         COORDINATOR,
@@ -406,7 +406,7 @@ ROWS = [
     ),
     *(Row(site, "waiting", "kill -9", waiting(site)) for site in ROLES),
     *(
-        Row(site, "receiving model", "kill -9", inside(site, f"{PULLED}:20"))
+        Row(site, "receiving model", "kill -9", inside(site, f"{PULLED}:13"))
         for site in TRAINING_SITES
     ),
     *(
@@ -418,7 +418,7 @@ ROWS = [
             site,
             "uploading",
             "kill -9",
-            answered_once(inside(site, f"{PUSHED}:14"), site, "train 1"),
+            answered_once(inside(site, f"{PUSHED}:12"), site, "train 1"),
             default=site == "aachen",
         )
         for site in TRAINING_SITES
