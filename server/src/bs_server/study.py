@@ -17,7 +17,7 @@ from bs_server.attendance import Attendance, Told
 from bs_server.checkpoint import Checkpoints
 from bs_server.config import StudyFile, StudyFolder
 from bs_server.control import Control
-from bs_server.exchange import AWAY, Exchange, Link, NoAnswer, Patience, wait_for_all
+from bs_server.exchange import Exchange, Link, NoAnswer, Patience, wait_for_all
 from bs_server.external import ExternalMissing, ask_once
 from bs_server.history import Clock, open_history
 from bs_server.members import Members
@@ -25,7 +25,7 @@ from bs_server.outcome import Course, Described, summarise
 from bs_server.quorum import listed
 from bs_server.register import Register
 from bs_server.rounds import Rounds
-from bs_server.summary import ExternalSummary, RoundSummary, Summary
+from bs_server.summary import AWAY, ExternalSummary, RoundSummary, Summary
 from bs_server.validation import choose_best
 
 _log = logging.getLogger(__name__)
