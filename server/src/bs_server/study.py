@@ -151,12 +151,12 @@ class StudyRun:
         )
         return summarise(file, described, course, finished=self._clock())
 
-    def goodbye(self) -> None:
+    def goodbye(self, patience: Patience = _GOODBYE) -> None:
         """Tell every site that does not know it yet that the study is over."""
         known = self._history.file.dismissed
         sites = tuple(s for s in sorted(self._study.register.sites) if s not in known)
         request = Request(MessageType.FINISH, 0)
-        for site, answer in self._exchange.ask(request, sites, patience=_GOODBYE).items():
+        for site, answer in self._exchange.ask(request, sites, patience=patience).items():
             if isinstance(answer, NoAnswer):
                 _log.warning("%s did not confirm the end of the study: %s", site, answer.reason)
             else:
