@@ -67,7 +67,7 @@ def coordinator(study: MadeStudy) -> Iterator[Coordinator]:
     running.process.wait(10)
 
 
-def becomes(claim: Callable[[], bool], *, seconds: float = 60) -> bool:
+def becomes(claim: Callable[[], bool], *, seconds: float = 150) -> bool:
     end = time.monotonic() + seconds
     while not claim() and time.monotonic() < end:
         time.sleep(0.05)

@@ -9,6 +9,7 @@ from flwr.app import Error, Message, RecordDict
 
 from bs_common.architecture import initial_head
 from bs_common.contract import MessageType
+from bs_common.errors import ConnectionLost
 from bs_common.messages import Reply, Request
 from bs_common.settings import StudySettings
 from bs_server.attendance import Attendance
@@ -250,3 +251,35 @@ def test_asking_and_answering_are_told_with_site_message_and_round(tmp_path: Pat
         ("answered", "aachen", None),
         ("answered", "aalborg", "deadline"),
     ]
+
+
+def test_a_site_that_has_not_come_to_this_process_yet_is_asked_when_it_comes(
+    tmp_path: Path,
+) -> None:
+    class Restarted(FakeLink):
+        looks = 0
+
+        def connections(self, site: str) -> int:
+            self.looks += 1
+            return int(self.looks > 20)
+
+        def send(self, site: str, message_type: str, content: RecordDict, *, group: str) -> str:
+            if not self.connections(site):
+                raise ConnectionLost("no such connection")
+            return super().send(site, message_type, content, group=group)
+
+    link = Restarted({n: fake_app(FakeWork(n, SETTINGS), "train", tmp_path) for n in SITES})
+
+    answers = ask(link, DESCRIBE, deadline_s=10)
+
+    assert all(isinstance(answer, Reply) for answer in answers.values())
+
+
+def test_a_site_that_never_comes_is_waited_for_until_the_deadline(tmp_path: Path) -> None:
+    class Nobody(FakeLink):
+        def send(self, site: str, message_type: str, content: RecordDict, *, group: str) -> str:
+            raise ConnectionLost("no such connection")
+
+    answers = ask(Nobody({}), DESCRIBE)
+
+    assert answers == dict.fromkeys(SITES, NoAnswer("deadline"))

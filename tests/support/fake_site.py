@@ -13,6 +13,7 @@ from flwr.app import Context, Message, RecordDict
 from flwr.clientapp import ClientApp
 from flwr.supercore.task_identity import TaskIdentity
 
+from bs_client.federation.activity import Activity
 from bs_client.federation.app import make_app
 from bs_client.federation.audit import AuditLog
 from bs_client.federation.gate import Gate
@@ -35,6 +36,8 @@ class FakeWork:
     positives: int = 10
     step: float = 0.25
     backbone_sha256: str = "a" * 64
+    data_sha256: str = "d" * 64
+    activity: Activity = field(default_factory=Activity)
     seen: list[Request] = field(default_factory=list)
 
     def describe(self, request: Request) -> Reply:

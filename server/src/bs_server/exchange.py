@@ -10,10 +10,11 @@ from typing import Protocol
 
 from flwr.app import Message, RecordDict
 
-from bs_common.errors import ContractError
+from bs_common.errors import ConnectionLost, ContractError
 from bs_common.messages import Reply, Request, read_reply, write_request
 from bs_common.settings import StudySettings
 from bs_server.attendance import Attendance, Told
+from bs_server.site_progress import SiteProgress
 from bs_server.summary import AWAY, DEADLINE
 
 _log = logging.getLogger(__name__)
@@ -79,7 +80,9 @@ Answer = Reply | NoAnswer
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
-    ticket: str
+    """A request that was sent; without a ticket where the site has not come to this process yet."""
+
+    ticket: str | None
     connection: int
 
 
@@ -98,7 +101,7 @@ class Exchange:
         request brings no patience of its own.
     attendance : tells who is connected; without it everybody counts as present.
     pulse : called many times a second while waiting; an exception from it ends the wait.
-    told : hears `asked` and `answered`, with site, message type and round.
+    told : hears `asked` and `answered`, with site, message type and round, and `progress`.
     """
 
     def __init__(
@@ -117,6 +120,7 @@ class Exchange:
         self._attendance = attendance
         self._pulse = pulse
         self._told = told
+        self._progress = SiteProgress(link, settings, told)
 
     def ask(
         self,
@@ -135,6 +139,7 @@ class Exchange:
         waiting = {site: self._send(site, request, content) for site in sites}
         answers: dict[str, Answer] = {}
         begun = time.monotonic()
+        self._progress.begin()
         try:
             while waiting:
                 self._collect(request, content, waiting, answers, answered)
@@ -143,10 +148,12 @@ class Exchange:
                 if patience.is_over(time.monotonic() - begun, usable, away):
                     break
                 self._pulse()
+                self._progress.look(waiting, request.round_number)
                 time.sleep(_POLL_S)
         finally:
+            self._progress.end()
             for sent in waiting.values():
-                self._link.drop(sent.ticket)
+                self._drop(sent)
         for site in waiting:
             reason = AWAY if self._away_s(site) > 0 else DEADLINE
             answers[site] = NoAnswer(reason)
@@ -163,7 +170,7 @@ class Exchange:
     ) -> None:
         """Take the answers that have come, and ask those again that have connected anew."""
         for site, sent in list(waiting.items()):
-            message = self._link.receive(sent.ticket)
+            message = self._link.receive(sent.ticket) if sent.ticket is not None else None
             if message is not None:
                 answer = answers[site] = self._read(message, request)
                 del waiting[site]
@@ -171,7 +178,7 @@ class Exchange:
                 self._tell("answered", site, request, reason=reason)
                 answered(site, answer)
             elif self._link.connections(site) != sent.connection:
-                self._link.drop(sent.ticket)
+                self._drop(sent)
                 waiting[site] = self._send(site, request, content)
 
     def _away_s(self, site: str) -> float:
@@ -181,9 +188,19 @@ class Exchange:
         # Counted before sending: a site that connects in between is asked twice rather than never.
         connection = self._link.connections(site)
         group = str(request.round_number)
-        ticket = self._link.send(site, request.message_type.value, content, group=group)
+        kind = request.message_type.value
+        try:
+            ticket = self._link.send(site, kind, content, group=group)
+        except ConnectionLost:
+            # A process that was started again knows no connection of the site: it asks when the
+            # site comes, and the deadline runs.
+            return _Sent(None, connection)
         self._tell("asked", site, request)
         return _Sent(ticket, connection)
+
+    def _drop(self, sent: _Sent) -> None:
+        if sent.ticket is not None:
+            self._link.drop(sent.ticket)
 
     def _tell(self, event: str, site: str, request: Request, **facts: object) -> None:
         kind = request.message_type.value

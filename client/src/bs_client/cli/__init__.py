@@ -11,8 +11,9 @@ os.environ["FLWR_DISABLE_UPDATE_CHECK"] = "1"
 import typer
 
 from bs_client.cli.results import predict
+from bs_client.cli.run import run
 from bs_client.cli.scans import check, deidentify, phantom, receive
-from bs_client.cli.study import audit, join, run
+from bs_client.cli.study import audit, join
 
 app = typer.Typer(
     help="A site of a federated bone-scan study: scans, labels, scores and maps stay here.",

@@ -1,10 +1,7 @@
-"""Commands of taking part in a study: join, run, audit."""
+"""Commands around taking part in a study: join, audit."""
 
 from __future__ import annotations
 
-import logging
-import signal
-import threading
 from pathlib import Path
 from typing import Annotated
 
@@ -37,22 +34,6 @@ def join(
     out.print(f"Key fingerprint (compare by telephone): {joined.key_sha256}", soft_wrap=True)
     out.print(f"Send {joined.enrolment} to the coordinator.", soft_wrap=True)
     out.print(f"Then: bs-client run {site}", soft_wrap=True)
-
-
-def run(site: SiteArgument = HERE) -> None:
-    """Connect to the coordinator, reconnect when needed, and work until the study ends."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    with explained():
-        from bs_client.federation.session import take_part
-        from bs_client.federation.work import open_site
-
-        folder = SiteFolder(site)
-        finished = take_part(folder, open_site(folder), stop)
-    out.print("The study is over." if finished else "Stopped. To go on: bs-client run")
 
 
 def audit(site: SiteArgument = HERE) -> None:

@@ -7,10 +7,10 @@ process, and a site has to live until its study is over. Written for flwr 1.41.
 from __future__ import annotations
 
 import logging
+import random
 import ssl
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import httpx
@@ -52,18 +52,29 @@ from flwr.supercore.task_identity import TaskIdentity
 from flwr.supernode.fleet_http_client import FleetHttpClient
 from flwr.supernode.node_auth_http_interceptor import NodeAuthHttpInterceptor
 
+from bs_client.federation.activity import Activity
+from bs_client.federation.desk import Desk, Handler
 from bs_common.errors import ConnectionLost, TrustError
 
 _log = logging.getLogger(__name__)
 
-_HEARTBEAT_S = 10.0
+_HEARTBEAT_S, _HEARTBEATS_MISSED = 10.0, 3
 _PULL_TIMEOUT_S = 600.0
 # Polling: quick while a round is likely, slower the longer nothing was asked.
 _POLL_MIN_S, _POLL_MAX_S, _POLL_QUICK_FOR_S, _POLL_GROWTH = 0.04, 1.0, 10.0, 1.2
 _RETRY_MIN_S, _RETRY_MAX_S = 0.5, 60.0
+_JITTER = 0.25  # of a wait, so that fifty sites do not come back in the same moment
+# What a network in trouble, or somebody else behind the coordinator's address, looks like here.
+# ValueError: an answer that is not what Flower's client can read.
+_LOST = (
+    ConnectionLost,
+    TrustError,
+    httpx.HTTPError,
+    ObjectPullError,
+    ObjectPushError,
+    ValueError,
+)
 _NOT_ACCEPTED = (401, 412)  # a signature that does not fit; a key that Flower does not know
-
-Handler = Callable[[Message], Message]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,25 +94,44 @@ def work_until(
     coordinator: Coordinator,
     key: ec.EllipticCurvePrivateKey,
     handle: Handler,
+    *,
+    quick: frozenset[str] = frozenset(),
+    activity: Activity | None = None,
 ) -> None:
     """Answer the coordinator's messages until `done` is set; reconnect after every failure.
 
     Waits between attempts grow from half a second to a minute; a key that is not enrolled yet is
-    waited for too. Raises TrustError if the coordinator's certificate is not the pinned
-    authority's.
+    waited for too. A connection that is lost does not end the work in hand.
+
+    Parameters
+    ----------
+    quick, activity : as for `Desk`.
+
+    Raises
+    ------
+    TrustError if the coordinator's certificate is not the pinned authority's. Once the right
+    coordinator was there, this is waited out like an absent one: a network that puts itself
+    between for an hour, as sign-in pages do, gets nothing and ends nothing.
     """
-    wait_s = _RETRY_MIN_S
-    while not done.is_set():
-        try:
-            with _Connection(coordinator, key) as connection:
-                wait_s = _RETRY_MIN_S
-                connection.answer_until(done, handle)
-        except (ConnectionLost, httpx.HTTPError, ObjectPullError, ObjectPushError) as error:
-            if done.is_set():
-                return
-            _log.warning("no connection (%s); trying again in %.1f s", _why(error), wait_s)
-            done.wait(wait_s)
-            wait_s = min(2 * wait_s, _RETRY_MAX_S)
+    wait_s, was_there = _RETRY_MIN_S, False
+    activity = activity or Activity(done)
+    with Desk(handle, quick=quick, activity=activity) as desk:
+        while not done.is_set():
+            try:
+                with _Connection(coordinator, key) as connection:
+                    wait_s, was_there = _RETRY_MIN_S, True
+                    activity.connected = True
+                    connection.answer_until(done, desk)
+            except _LOST as error:
+                activity.connected = False
+                if isinstance(error, TrustError) and not was_there:
+                    raise
+                if done.is_set():
+                    return
+                pause_s = wait_s * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311 - no secret
+                _log.warning("no connection (%s); trying again in %.1f s", _why(error), pause_s)
+                done.wait(pause_s)
+                wait_s = min(2 * wait_s, _RETRY_MAX_S)
 
 
 class _Connection:
@@ -138,26 +168,35 @@ class _Connection:
             _log.debug("the coordinator did not hear that this site left")
         self._client.close()
 
-    def answer_until(self, done: threading.Event, handle: Handler) -> None:
-        """Pull, handle and answer messages one after another."""
+    def answer_until(self, done: threading.Event, desk: Desk) -> None:
+        """Pull requests, hand them to the desk, and push its replies as they get ready."""
+        desk.connected_anew()
         poll_s, last_work = _POLL_MIN_S, time.monotonic()
         while not done.is_set():
             if self._lost is not None:
                 raise ConnectionLost(f"heartbeats fail: {_why(self._lost)}")
-            pulled = self._client.PullMessages(PullMessagesRequest(node=self._node))
-            if pulled.messages_list:
-                header = message_from_proto(pulled.messages_list[0])
-                self._answer(header, pulled.message_object_trees[0], handle)
+            message = self._pull_next()
+            reply = desk.take(message) if message is not None else None
+            if reply is None:
+                reply = desk.reply(poll_s)
+            if reply is not None:
+                self._push(reply)
+            if message is not None or reply is not None:
                 poll_s, last_work = _POLL_MIN_S, time.monotonic()
-                continue
-            if time.monotonic() - last_work > _POLL_QUICK_FOR_S:
+            elif time.monotonic() - last_work > _POLL_QUICK_FOR_S:
                 poll_s = min(poll_s * _POLL_GROWTH, _POLL_MAX_S)
-            done.wait(poll_s)
 
-    def _answer(self, header: Message, tree: ObjectTree, handle: Handler) -> None:
+    def _pull_next(self) -> Message | None:
+        pulled = self._client.PullMessages(PullMessagesRequest(node=self._node))
+        if not pulled.messages_list:
+            return None
+        header = message_from_proto(pulled.messages_list[0])
         run_id = header.metadata.run_id
         TaskIdentity.run_id, TaskIdentity.task_id = run_id, 1
-        reply = handle(self._pull(header, tree, run_id))
+        return self._pull(header, pulled.message_object_trees[0], run_id)
+
+    def _push(self, reply: Message) -> None:
+        run_id = reply.metadata.run_id
         with no_object_id_recompute():
             reply.metadata.__dict__["_message_id"] = reply.object_id
             objects = get_all_nested_objects(reply)
@@ -198,6 +237,7 @@ class _Connection:
         return message
 
     def _beat(self) -> None:
+        failures = 0
         while not self._closed.wait(_HEARTBEAT_S):
             try:
                 answer = self._client.SendNodeHeartbeat(
@@ -206,8 +246,11 @@ class _Connection:
                     )
                 )
             except (httpx.HTTPError, ValueError, RuntimeError) as error:
-                self._lost = error
+                failures += 1
+                # The lease outlives five; connecting anew makes the coordinator ask anew.
+                self._lost = error if failures >= _HEARTBEATS_MISSED else None
                 continue
+            failures = 0
             self._lost = None if answer.success else ConnectionLost("not known any more")
 
 

@@ -10,13 +10,18 @@ from flwr.app import Context, Message, RecordDict
 from flwr.clientapp import ClientApp
 
 from bs_client.config import SiteFolder
+from bs_client.federation.answers import Answers, RecordedWork
 from bs_client.federation.app import Work, make_app
-from bs_client.federation.audit import AuditLog
+from bs_client.federation.door_log import DoorLog
 from bs_client.federation.gate import Gate
 from bs_client.federation.link import Coordinator, work_until
+from bs_common.contract import MessageType
 from bs_common.keys import read_private_key
 
 _log = logging.getLogger(__name__)
+
+# Answered beside the work in hand, within milliseconds.
+_QUICK = frozenset({MessageType.DESCRIBE, MessageType.PROGRESS, MessageType.FINISH})
 
 
 def take_part(folder: SiteFolder, work: Work, stop: threading.Event) -> bool:
@@ -30,9 +35,10 @@ def take_part(folder: SiteFolder, work: Work, stop: threading.Event) -> bool:
         settings=invitation.settings,
         role=invitation.role,
         min_cell=folder.read().policy.min_cell,
-        audit=AuditLog(folder.audit, _now),
+        audit=DoorLog(folder.audit, _now),
     )
-    app = make_app(work, gate, finished)
+    answers = Answers(folder.answers, invitation.settings, work.data_sha256)
+    app = make_app(RecordedWork(work, answers), gate, finished)
     coordinator = Coordinator(invitation.address, invitation.ca_certificate)
 
     def handle(message: Message) -> Message:
@@ -41,12 +47,20 @@ def take_part(folder: SiteFolder, work: Work, stop: threading.Event) -> bool:
             stop.set()
         return reply
 
-    work_until(stop, coordinator, read_private_key(folder.key), handle)
+    work_until(
+        stop,
+        coordinator,
+        read_private_key(folder.key),
+        handle,
+        quick=_QUICK,
+        activity=work.activity,
+    )
     return finished.is_set()
 
 
 def _call(app: ClientApp, message: Message) -> Message:
-    _log.info("asked: %s, round %s", message.metadata.message_type, message.metadata.group_id)
+    if message.metadata.message_type != MessageType.PROGRESS:
+        _log.info("asked: %s, round %s", message.metadata.message_type, message.metadata.group_id)
     context = Context(message.metadata.run_id, message.metadata.dst_node_id, {}, RecordDict(), {})
     return app(message, context)
 
