@@ -236,10 +236,12 @@ def test_patience_ends_as_its_rules_say(
     assert patience.is_over(waited_s, answered, away_s) is over
 
 
-def test_a_wish_to_stop_ends_the_wait_and_forgets_the_messages(tmp_path: Path) -> None:
+def test_a_wish_to_stop_ends_the_wait_and_forgets_the_messages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     link = half_silent(tmp_path)
     dropped: list[str] = []
-    link.drop = dropped.append  # type: ignore[method-assign]
+    monkeypatch.setattr(link, "drop", dropped.append)
 
     def stop() -> None:
         raise StopRequested

@@ -14,7 +14,10 @@ from flwr.app import Error, Message
 from bs_common.errors import StorageFailed, StudyStopped, TrustError
 from bs_server.config import Quorum
 from bs_server.control import StopRequested, Wish, write_wish
+from bs_server.exchange import Patience, silent
 from bs_server.external import ExternalMissing
+from bs_server.study import StudyRun
+from support.fake_site import TIME
 from support.fake_study import SETTINGS, FakeStudy, make_fake_study
 
 GO_ON = Quorum(missing="go_on", refused="go_on", fewest=2, patience_s=0.05, away_s=0.05)
@@ -400,3 +403,15 @@ def test_settings_changed_on_the_way_are_not_run(tmp_path: Path) -> None:
 
 def test_the_missing_external_evaluation_is_a_stop_with_a_remedy() -> None:
     assert issubclass(ExternalMissing, StudyStopped)
+
+
+def test_a_site_that_knows_of_the_end_is_not_told_again(tmp_path: Path) -> None:
+    study = make_fake_study(tmp_path)
+    study.link.change = silence("bonn", "query.finish")
+
+    for _ in range(2):
+        run = StudyRun(study.study, study.link, silent, clock=lambda: TIME)
+        run.goodbye(Patience(longest_s=0.2, fewest=0, patience_s=0.2, away_s=0.2))
+
+    assert study.sent("aachen") == ["query.finish"]
+    assert study.sent("bonn") == ["query.finish", "query.finish"]

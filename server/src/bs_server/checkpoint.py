@@ -82,9 +82,10 @@ class Checkpoints:
         kept = {entry.round for entry in records[-self.keep_last :]}
         for last in range(max(0, len(records) - self.keep_last), len(records)):
             kept |= {entry.round for entry in contenders(records[: last + 1])}
-        for entry in records:
-            if entry.round not in kept:
-                (self._round(entry.round) / _WEIGHTS).unlink(missing_ok=True)
+        with storing_in(self.folder):
+            for entry in records:
+                if entry.round not in kept:
+                    (self._round(entry.round) / _WEIGHTS).unlink(missing_ok=True)
 
     def records(self) -> list[RoundSummary]:
         """Read the records of the finished rounds, 0, 1, 2 ... up to the first gap."""

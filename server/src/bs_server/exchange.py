@@ -15,13 +15,10 @@ from bs_common.messages import Reply, Request, read_reply, write_request
 from bs_common.settings import StudySettings
 from bs_server.attendance import Attendance, Told
 from bs_server.site_progress import SiteProgress
+from bs_server.summary import AWAY, DEADLINE
 
 _log = logging.getLogger(__name__)
 _POLL_S = 0.01
-
-DEADLINE = "deadline"  # connected, and no answer in time
-AWAY = "away"  # not connected when the wait was over
-MISSING = (DEADLINE, AWAY)
 
 
 class Link(Protocol):

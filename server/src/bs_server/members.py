@@ -17,13 +17,13 @@ from bs_common.messages import Metric, Reply, Request
 from bs_common.settings import Name
 from bs_server.config import StudyFolder
 from bs_server.documents import Document, read_state, write_state
-from bs_server.exchange import AWAY, Exchange, Link, NoAnswer, wait_for_all
+from bs_server.exchange import Exchange, Link, NoAnswer, wait_for_all
 from bs_server.history import History
 from bs_server.quorum import Policy, listed
 from bs_server.register import Register
 from bs_server.screening import Declared
 from bs_server.sites import check_one_backbone, declared, summarise_site
-from bs_server.summary import SiteSummary
+from bs_server.summary import AWAY, SiteSummary
 
 _log = logging.getLogger(__name__)
 _POLL_S = 0.05

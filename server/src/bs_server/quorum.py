@@ -13,8 +13,8 @@ from typing import Protocol
 from bs_common.errors import StudyStopped
 from bs_common.messages import Reply, Request
 from bs_server.config import Quorum
-from bs_server.exchange import MISSING, Answer, NoAnswer, Patience
-from bs_server.summary import Refusal
+from bs_server.exchange import Answer, NoAnswer, Patience
+from bs_server.summary import MISSING, Refusal
 
 Screen = Callable[[Mapping[str, Reply]], Mapping[str, str]]  # usable as form -> reason against
 

@@ -56,6 +56,11 @@ class Status:
         }
 
     @property
+    def runs(self) -> bool:
+        """Whether what is said of the sites is so now."""
+        return self.condition is Condition.RUNNING
+
+    @property
     def headline(self) -> str:
         """Say in a line where the study stands."""
         standing = self.standing
@@ -79,7 +84,7 @@ class Status:
         return found
 
     def _missed(self, site: SiteStanding) -> bool:
-        return self.condition is Condition.RUNNING and site.state == "away"
+        return self.runs and site.state == "away"
 
 
 def look(folder: StudyFolder, now: datetime.datetime) -> Status:

@@ -17,7 +17,7 @@ from bs_server.attendance import Attendance, Told
 from bs_server.checkpoint import Checkpoints
 from bs_server.config import StudyFile, StudyFolder
 from bs_server.control import Control
-from bs_server.exchange import AWAY, Exchange, Link, NoAnswer, Patience, wait_for_all
+from bs_server.exchange import Exchange, Link, NoAnswer, Patience, wait_for_all
 from bs_server.external import ExternalMissing, ask_once
 from bs_server.history import Clock, open_history
 from bs_server.members import Members
@@ -25,7 +25,7 @@ from bs_server.outcome import Course, Described, summarise
 from bs_server.quorum import listed
 from bs_server.register import Register
 from bs_server.rounds import Rounds
-from bs_server.summary import ExternalSummary, RoundSummary, Summary
+from bs_server.summary import AWAY, ExternalSummary, RoundSummary, Summary
 from bs_server.validation import choose_best
 
 _log = logging.getLogger(__name__)
@@ -151,12 +151,12 @@ class StudyRun:
         )
         return summarise(file, described, course, finished=self._clock())
 
-    def goodbye(self) -> None:
+    def goodbye(self, patience: Patience = _GOODBYE) -> None:
         """Tell every site that does not know it yet that the study is over."""
         known = self._history.file.dismissed
         sites = tuple(s for s in sorted(self._study.register.sites) if s not in known)
         request = Request(MessageType.FINISH, 0)
-        for site, answer in self._exchange.ask(request, sites, patience=_GOODBYE).items():
+        for site, answer in self._exchange.ask(request, sites, patience=patience).items():
             if isinstance(answer, NoAnswer):
                 _log.warning("%s did not confirm the end of the study: %s", site, answer.reason)
             else:

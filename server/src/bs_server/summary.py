@@ -17,6 +17,9 @@ from bs_common.files import write_atomic
 from bs_common.settings import Role, StudySettings
 
 ACCEPTED = "accepted"
+DEADLINE = "deadline"  # connected, and no answer in time
+AWAY = "away"  # not connected when the wait was over
+MISSING = (DEADLINE, AWAY)
 SMALL_CELL = "small_cell"  # the reason of a count below the site's `min_cell`
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]

@@ -120,7 +120,8 @@ def _shown(seen: Status) -> RenderableType:
 
 
 def _sites(seen: Status) -> Table:
-    table = Table("site", "role", "now", "last seen (UTC)", "refused")
+    doing = "now" if seen.runs else "last known"
+    table = Table("site", "role", doing, "last seen (UTC)", "refused")
     for site in seen.standing.sites:
         last = site.last_seen.strftime("%Y-%m-%d %H:%M:%S") if site.last_seen else "-"
         table.add_row(site.name, site.role, site_says(site, now()), last, str(site.refusals))
