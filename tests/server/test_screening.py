@@ -79,10 +79,19 @@ def test_the_norm_is_the_length_of_the_whole_change() -> None:
     assert update_norm(back, sent) == 7.0  # 2, 3, 6
 
 
-def test_the_norm_of_huge_numbers_does_not_overflow() -> None:
-    huge = {"w": np.full(4, 3e38, np.float32)}
+def test_the_squares_of_large_numbers_do_not_overflow() -> None:
+    large = {"w": np.full(4, 1e38, np.float32)}
 
-    assert update_norm(huge, {"w": -huge["w"]}) == pytest.approx(1.2e39)
+    assert update_norm(large, {"w": -large["w"]}) == pytest.approx(4e38)
+
+
+def test_a_change_beyond_the_numbers_is_infinite_and_refused_even_without_a_bound() -> None:
+    huge = {"w": np.full(4, 3e38, np.float32)}
+    norm = update_norm(huge, {"w": -huge["w"]})
+
+    assert norm == float("inf")
+    with pytest.raises(ReplyRefused):
+        admit_norm(norm, float("inf"))
 
 
 def test_the_bound_is_a_multiple_of_the_median_of_the_last_rounds() -> None:

@@ -53,7 +53,7 @@ def run_through_deaths(study: FakeStudy, seed: int, monkeypatch: pytest.MonkeyPa
     for lives in range(1, 200):
         left = draw.randrange(30, 90)
         try:
-            study.run(lambda _event, **_facts: moment())
+            study.run(lambda event, **facts: moment())
         except Killed:
             continue
         return lives

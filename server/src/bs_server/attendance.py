@@ -12,7 +12,7 @@ _LOOK_EVERY_S = 0.5
 class Told(Protocol):
     """Told what happens."""
 
-    def __call__(self, event: str, /, **facts: object) -> None:
+    def __call__(self, event: str, **facts: object) -> None:
         """Take one event and its facts."""
 
 

@@ -93,14 +93,20 @@ def admit_update(reply: Reply, declared: Declared) -> Update:
 
 def admit_norm(norm: float, bound: float) -> None:
     """Raise ReplyRefused with `update_norm` if an update changes the weights too much."""
-    if not norm <= bound:
+    if not (math.isfinite(norm) and norm <= bound):
         raise ReplyRefused("update_norm", f"norm {norm:.4g}, at most {bound:.4g} is admitted")
 
 
 def update_norm(trained: Mapping[str, np.ndarray], sent: NamedArrays) -> float:
-    """Give the Euclidean length of the change over all arrays together, in float64."""
-    squares = (
-        float(np.square(trained[name].astype(np.float64) - array).sum())
-        for name, array in sent.items()
-    )
-    return math.sqrt(sum(squares))
+    """Give the Euclidean length of the change over all arrays together.
+
+    Differences are float32, their squares are added in float64; a difference beyond float32 makes
+    it infinite.
+    """
+    total = 0.0
+    with np.errstate(over="ignore"):
+        for name, array in sent.items():
+            change = (trained[name] - array).ravel()
+            # A ninth of the time of converting first: 27 ms for 15 million numbers.
+            total += float(np.einsum("i,i->", change, change, dtype=np.float64))
+    return math.sqrt(total)
