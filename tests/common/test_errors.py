@@ -27,7 +27,7 @@ def test_the_tree_in_the_docstring_hangs_each_error_below_its_parent() -> None:
     for line in (errors.__doc__ or "").splitlines():
         if found := re.match(r"    ([│ ]*)[├└]── (\w+)", line):
             depth, name = len(found[1]) // 4, found[2]
-            assert getattr(errors, name).__base__.__name__ == parent[depth]
+            assert getattr(errors, name).__bases__[0].__name__ == parent[depth]
             parent[depth + 1] = name
 
 

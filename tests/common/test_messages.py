@@ -11,7 +11,7 @@ from flwr.app import Array, ArrayRecord, ConfigRecord, MetricRecord, RecordDict
 from flwr.common.serde import recorddict_from_proto, recorddict_to_proto
 
 from bs_common.architecture import initial_head
-from bs_common.contract import COHORT_CELLS, HISTOGRAM_BINS, MessageType
+from bs_common.contract import COHORT_CELLS, CONTRACT_VERSION, HISTOGRAM_BINS, MessageType
 from bs_common.errors import ContractError
 from bs_common.messages import (
     Metric,
@@ -146,10 +146,10 @@ def reason_of_request(request: Request, *changes: Change, kind: str | None = Non
 
 
 HEADER_FAULTS = [
-    (config("contract", 2), "contract_version"),
+    (config("contract", CONTRACT_VERSION + 1), "contract_version"),
     (config("contract", 0), "contract_version"),
     (config("contract", True), "contract_version"),
-    (config("contract", 1.0), "contract_version"),
+    (config("contract", float(CONTRACT_VERSION)), "contract_version"),
     (without("config", "contract"), "contract_version"),
     (config("settings-sha256", "0" * 64), "settings_changed"),
     (config("settings-sha256", 1), "settings_changed"),

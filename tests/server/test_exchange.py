@@ -9,10 +9,12 @@ from flwr.app import Error, Message, RecordDict
 
 from bs_common.architecture import initial_head
 from bs_common.contract import MessageType
-from bs_common.errors import ContractError
+from bs_common.errors import ConnectionLost, ContractError
 from bs_common.messages import Reply, Request
 from bs_common.settings import StudySettings
-from bs_server.exchange import Answer, Exchange, NoAnswer, known_reason
+from bs_server.attendance import Attendance
+from bs_server.control import StopRequested
+from bs_server.exchange import Answer, Exchange, NoAnswer, Patience, known_reason, silent
 from support.fake_site import FakeLink, FakeWork, fake_app
 
 SETTINGS = StudySettings(name="test", backbone="random:1", trainable="head", rounds=3)
@@ -172,3 +174,127 @@ def test_a_short_code_is_a_known_reason(code: str) -> None:
 )
 def test_any_other_text_of_a_site_is_not_repeated(text: str | None) -> None:
     assert known_reason(text) == "unreadable_reason"
+
+
+def absent_after(away: set[str], *, away_s: float) -> Attendance:
+    """Give an attendance in which these sites have been away for so long."""
+    times = iter([0.0])
+    return Attendance(
+        lambda: frozenset(SITES) - away,
+        SITES,
+        told=silent,
+        clock=lambda: next(times, away_s),
+    )
+
+
+def half_silent(folder: Path) -> FakeLink:
+    link = make_link(folder)
+    link.change = lambda site, reply: None if site == "aalborg" else reply
+    return link
+
+
+@pytest.mark.parametrize(("away", "reason"), [({"aalborg"}, "away"), (set(), "deadline")])
+def test_the_reason_tells_a_site_that_is_away_from_one_that_is_slow(
+    tmp_path: Path, away: set[str], reason: str
+) -> None:
+    attendance = absent_after(away, away_s=5)
+    attendance.look()
+    exchange = Exchange(half_silent(tmp_path), SETTINGS, deadline_s=0.1, attendance=attendance)
+
+    assert exchange.ask(TRAIN, SITES)["aalborg"] == NoAnswer(reason)
+
+
+def test_with_enough_answers_a_site_long_away_is_not_waited_for(tmp_path: Path) -> None:
+    attendance = absent_after({"aalborg"}, away_s=60)
+    attendance.look()
+    exchange = Exchange(half_silent(tmp_path), SETTINGS, deadline_s=1000, attendance=attendance)
+    patience = Patience(longest_s=1000, fewest=1, patience_s=1000, away_s=30)
+
+    answers = exchange.ask(TRAIN, SITES, patience=patience)
+
+    assert answers["aalborg"] == NoAnswer("away")
+    assert isinstance(answers["aachen"], Reply)
+
+
+@pytest.mark.parametrize(
+    ("waited_s", "answered", "away_s", "over"),
+    [
+        (10, 0, [], True),
+        (9, 1, [0, 0], False),
+        (9, 2, [0], True),
+        (3, 2, [0], False),
+        (3, 2, [7], True),
+        (3, 2, [7, 0], False),
+        (9, 1, [7, 7], False),
+    ],
+)
+def test_patience_ends_as_its_rules_say(
+    waited_s: float, answered: int, away_s: list[float], over: bool
+) -> None:
+    patience = Patience(longest_s=10, fewest=2, patience_s=5, away_s=6)
+
+    assert patience.is_over(waited_s, answered, away_s) is over
+
+
+def test_a_wish_to_stop_ends_the_wait_and_forgets_the_messages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = half_silent(tmp_path)
+    dropped: list[str] = []
+    monkeypatch.setattr(link, "drop", dropped.append)
+
+    def stop() -> None:
+        raise StopRequested
+
+    with pytest.raises(StopRequested):
+        Exchange(link, SETTINGS, deadline_s=1000, pulse=stop).ask(TRAIN, SITES)
+    assert dropped == ["2"]
+
+
+def test_asking_and_answering_are_told_with_site_message_and_round(tmp_path: Path) -> None:
+    told: list[tuple[str, object, object]] = []
+
+    def hear(event: str, **facts: object) -> None:
+        assert (facts["message"], facts["round"]) == ("train", 2)
+        told.append((event, facts["site"], facts.get("reason")))
+
+    Exchange(half_silent(tmp_path), SETTINGS, deadline_s=0.1, told=hear).ask(TRAIN, SITES)
+
+    assert told == [
+        ("asked", "aachen", None),
+        ("asked", "aalborg", None),
+        ("answered", "aachen", None),
+        ("answered", "aalborg", "deadline"),
+    ]
+
+
+def test_a_site_that_has_not_come_to_this_process_yet_is_asked_when_it_comes(
+    tmp_path: Path,
+) -> None:
+    class Restarted(FakeLink):
+        looks = 0
+
+        def connections(self, site: str) -> int:
+            self.looks += 1
+            return int(self.looks > 20)
+
+        def send(self, site: str, message_type: str, content: RecordDict, *, group: str) -> str:
+            if not self.connections(site):
+                raise ConnectionLost("no such connection")
+            return super().send(site, message_type, content, group=group)
+
+    link = Restarted({n: fake_app(FakeWork(n, SETTINGS), "train", tmp_path) for n in SITES})
+
+    answers = ask(link, DESCRIBE, deadline_s=10)
+
+    assert all(isinstance(answer, Reply) for answer in answers.values())
+
+
+def test_a_site_that_never_comes_is_waited_for_until_the_deadline(tmp_path: Path) -> None:
+    class Nobody(FakeLink):
+        def send(self, site: str, message_type: str, content: RecordDict, *, group: str) -> str:
+            raise ConnectionLost("no such connection")
+
+    answers = ask(Nobody({}), DESCRIBE)
+
+    assert answers == dict.fromkeys(SITES, NoAnswer("deadline"))

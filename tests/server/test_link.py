@@ -186,6 +186,65 @@ def test_a_site_that_was_killed_is_admitted_again_at_once(
         link.drop(lost)
 
 
+def test_a_reply_that_nobody_waits_for_any_more_is_no_reason_to_lose_the_connection(
+    link: FleetLink, authority: Authority
+) -> None:
+    began, release = threading.Event(), threading.Event()
+
+    def slow(message: Message) -> Message:
+        began.set()
+        release.wait(10)
+        return add_one(message)
+
+    with site_at_work(link, authority, KEYS["aachen"], slow):
+        wait_for(lambda: "aachen" in link.online())
+        connected = link.connections("aachen")
+        ticket = link.send("aachen", "train", arrays(1), group="1")
+        wait_for(began.is_set)
+        link.drop(ticket)  # its deadline has passed
+        release.set()
+
+        assert answer(link, link.send("aachen", "train", arrays(2), group="2")).has_content()
+        assert link.connections("aachen") == connected
+
+
+def test_a_reply_counts_although_its_site_has_gone_since(
+    link: FleetLink, authority: Authority
+) -> None:
+    with site_at_work(link, authority, KEYS["aachen"]):
+        wait_for(lambda: "aachen" in link.online())
+        ticket = link.send("aachen", "train", arrays(1), group="1")
+        wait_for(lambda: link._state.reply_is_complete(ticket))
+    assert "aachen" not in link.online()
+
+    assert answer(link, ticket).has_content()
+
+
+def test_a_question_asked_again_while_it_is_worked_on_is_answered_by_that_work(
+    link: FleetLink, authority: Authority
+) -> None:
+    began, release = threading.Event(), threading.Event()
+    worked: list[str] = []
+
+    def slow(message: Message) -> Message:
+        worked.append(message.metadata.group_id)
+        began.set()
+        release.wait(10)
+        return add_one(message)
+
+    with site_at_work(link, authority, KEYS["aachen"], slow):
+        wait_for(lambda: "aachen" in link.online())
+        lost = link.send("aachen", "train", arrays(1), group="1")
+        wait_for(began.is_set)
+        link.drop(lost)
+        again = link.send("aachen", "train", arrays(1), group="1")
+        time.sleep(0.2)
+        release.set()
+
+        assert answer(link, again).has_content()
+    assert worked == ["1", "1"]  # the second time a site finds its own record
+
+
 def test_a_key_that_is_not_enrolled_is_not_let_in_and_told_what_to_do(
     link: FleetLink, authority: Authority, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -193,7 +252,7 @@ def test_a_key_that_is_not_enrolled_is_not_let_in_and_told_what_to_do(
         caplog.at_level(logging.WARNING, "bs_client.federation.link"),
         site_at_work(link, authority, STRANGER),
     ):
-        wait_for(lambda: "no connection" in caplog.text)
+        wait_for(lambda: "does not accept" in caplog.text)
 
     assert "does not accept this site's key" in caplog.text
     assert "Ask the coordinator to enrol this site" in caplog.text

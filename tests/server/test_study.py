@@ -31,7 +31,7 @@ def make_study(path: Path) -> Study:
     file = StudyFile(
         study=SETTINGS,
         server=ServerSettings(address="localhost:1"),
-        deadlines=Deadlines(sites_s=5, answer_s=0.5),
+        deadlines=Deadlines(sites_s=5, describe_s=0.5, answer_s=0.5, external_s=0.5),
     )
     key = public_pem(ec.generate_private_key(ec.SECP256R1()).public_key())
     sites = {name: RegisteredSite(role=role, public_key=key) for name, role in ROLES.items()}

@@ -14,6 +14,7 @@ from flwr.clientapp import ClientApp
 from flwr.supercore.task_identity import TaskIdentity
 
 from bs_client.config import Policy
+from bs_client.federation.activity import Activity
 from bs_client.federation.app import make_app
 from bs_client.federation.gate import Gate
 from bs_common.architecture import backbone_shapes
@@ -36,6 +37,8 @@ class FakeWork:
     positives: int = 10
     step: float = 0.25
     backbone_sha256: str = "a" * 64
+    data_sha256: str = "d" * 64
+    activity: Activity = field(default_factory=Activity)
     seen: list[Request] = field(default_factory=list)
 
     def describe(self, request: Request) -> Reply:

@@ -66,7 +66,7 @@ def make_study(
     )
     address = f"{HOST}:{dialled_port or port}"
     server = ServerSettings(host=HOST, port=port, address=address)
-    deadlines = Deadlines(sites_s=120, answer_s=300)
+    deadlines = Deadlines(sites_s=120, describe_s=300, answer_s=300, external_s=300)
     write_toml(folder.study_file, StudyFile(study=settings, server=server, deadlines=deadlines))
     sites = {}
     for name, role in roles.items():

@@ -12,6 +12,7 @@ from bs_client.dicom.settings import IngestSettings
 from bs_common.architecture import Trainable
 from bs_common.contract import MessageType
 from bs_common.errors import ConfigError
+from bs_common.health import HealthSettings
 from bs_common.joining import Invitation, Sha256, read_document
 from bs_common.toml import read_toml
 
@@ -70,6 +71,9 @@ class Compute(BaseModel):
     threads: Annotated[int, Field(ge=1, le=256)] = 2
     # The study's backbone as a file of this site, where the study says "imagenet" or "file:...".
     backbone_file: Path | None = None
+    # Training that is lost at most when the machine goes down, in seconds. Keeping a round's state
+    # takes about a second for the full model, so a minute costs a hundredth of the time.
+    checkpoint_s: Annotated[float, Field(ge=0, le=3600)] = 60.0
 
 
 class SiteFile(BaseModel):
@@ -82,6 +86,8 @@ class SiteFile(BaseModel):
     compute: Compute = Compute()
     connection: Connection = Connection()
     ingest: IngestSettings = IngestSettings()
+    # SERVING while the coordinator is connected; no address, no health service.
+    health: HealthSettings = HealthSettings()
 
 
 class Approval(BaseModel):
@@ -128,6 +134,16 @@ class SiteFolder:
     def cache(self) -> Path:
         """Computed features; can be deleted at any time."""
         return self.path / "cache"
+
+    @property
+    def answers(self) -> Path:
+        """The last answers, so that nothing is computed twice."""
+        return self.path / "answers"
+
+    @property
+    def draft(self) -> Path:
+        """A round of training that is not finished; can be deleted at any time."""
+        return self.path / "round.safetensors"
 
     @property
     def private(self) -> Path:

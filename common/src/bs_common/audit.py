@@ -10,15 +10,18 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import io
 import json
 import os
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
 from bs_common.errors import ConfigError, TrustError
+from bs_common.files import storing_in
 
 Direction = Literal["in", "out", "local"]
 
@@ -107,7 +110,10 @@ class AuditLog:
             self.record(_torn_passage(self._torn))
 
     def record(self, passage: Passage) -> None:
-        """Append one passage; it is on disk when this returns."""
+        """Append one passage; it is on disk when this returns.
+
+        Raises StorageFailed, with the log as it was, if the disk refuses.
+        """
         with self._lock:
             entry = {"time": self._clock().isoformat(), **asdict(passage), "previous": self._last}
             line = _text(entry) + b"\n"
@@ -117,16 +123,27 @@ class AuditLog:
             self._torn = b""
 
     def _append(self, line: bytes) -> None:
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        with os.fdopen(descriptor, "ab") as file:
-            if os.fstat(file.fileno()).st_size != self._size:
-                raise TrustError(
-                    f"{self._path.name}: something else writes to this log",
-                    remedy="Run one process in this folder; then start it again.",
-                )
-            file.write(line)
-            file.flush()
-            os.fsync(file.fileno())
+        with storing_in(self._path.parent):
+            descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            with os.fdopen(descriptor, "ab", buffering=0) as file:
+                if os.fstat(file.fileno()).st_size != self._size:
+                    raise TrustError(
+                        f"{self._path.name}: something else writes to this log",
+                        remedy="Run one process in this folder; then start it again.",
+                    )
+                try:
+                    _write_whole(file, line)
+                    os.fsync(file.fileno())
+                except OSError:  # a disk that is full: the log stays as it was
+                    with suppress(OSError):
+                        file.truncate(self._size)
+                    raise
+
+
+def _write_whole(file: io.FileIO, line: bytes) -> None:
+    left = memoryview(line)
+    while left:
+        left = left[file.write(left) :]
 
 
 def read_log(path: Path) -> Chain:

@@ -16,7 +16,7 @@ from bs_common.architecture import Shape, array_shapes, backbone_shapes
 from bs_common.metrics import HISTOGRAM_EDGES
 from bs_common.settings import Role, StudySettings
 
-CONTRACT_VERSION = 1
+CONTRACT_VERSION = 2
 HISTOGRAM_BINS = HISTOGRAM_EDGES.size + 1
 MAX_SCANS = 10_000_000  # no site holds more; anything above is a mistake or an attack
 
@@ -29,7 +29,19 @@ class MessageType(StrEnum):
     TRAIN = "train"
     EVALUATE = "evaluate"
     EXTERNAL = "query.external"
+    PROGRESS = "query.progress"
     FINISH = "query.finish"
+
+
+class Phase(StrEnum):
+    """What a site does at the moment; the same word for both roles where the work is the same."""
+
+    IDLE = "idle"
+    READING = "reading"
+    FEATURES = "features"
+    TRAINING = "training"
+    SCORING = "scoring"
+    DRAWING = "drawing"
 
 
 REQUESTS_BY_ROLE: Mapping[Role, frozenset[MessageType]] = {
@@ -39,10 +51,18 @@ REQUESTS_BY_ROLE: Mapping[Role, frozenset[MessageType]] = {
             MessageType.INITIAL,
             MessageType.TRAIN,
             MessageType.EVALUATE,
+            MessageType.PROGRESS,
             MessageType.FINISH,
         }
     ),
-    "evaluate": frozenset({MessageType.DESCRIBE, MessageType.EXTERNAL, MessageType.FINISH}),
+    "evaluate": frozenset(
+        {
+            MessageType.DESCRIBE,
+            MessageType.EXTERNAL,
+            MessageType.PROGRESS,
+            MessageType.FINISH,
+        }
+    ),
 }
 
 
@@ -98,6 +118,8 @@ REPLY_METRICS: Mapping[MessageType, Mapping[str, Numbers]] = {
         "overlays": HIDEABLE_COUNT,
         "refused.*": HIDEABLE_COUNT,
     },
+    # In whole tenths, and 0 for a phase of few steps: no small count can be told from it.
+    MessageType.PROGRESS: {"percent": Numbers("int", high=100)},
     MessageType.FINISH: {},
 }
 
@@ -117,6 +139,7 @@ REPLY_TEXTS: Mapping[MessageType, Mapping[str, str]] = {
     MessageType.TRAIN: {},
     MessageType.EVALUATE: {},
     MessageType.EXTERNAL: {"weights-sha256": _SHA256},
+    MessageType.PROGRESS: {"phase": "|".join(Phase)},
     MessageType.FINISH: {},
 }
 

@@ -11,6 +11,8 @@ The tree, one class per thing a caller can do something about::
     │   └── ReplyRefused     the coordinator did not accept a site's reply
     ├── TrustError           a key, certificate, signature or digest does not fit
     ├── StudyStopped         the study cannot go on (quorum, deadline, changed terms)
+    ├── FolderInUse          another process works in this folder
+    ├── StorageFailed        a file could not be written (no space, quota, rights); an OSError too
     └── ConnectionLost       the other party cannot be reached now
 """
 
@@ -95,6 +97,27 @@ class StudyStopped(BoneScanError):
     """The study cannot go on (quorum, deadline, changed terms)."""
 
     code = "study_stopped"
+
+
+class FolderInUse(BoneScanError):
+    """Another process works in this folder."""
+
+    code = "folder_in_use"
+
+
+class StorageFailed(BoneScanError, OSError):
+    """A file could not be written (no space, quota, rights); the one before it is as it was.
+
+    Parameters
+    ----------
+    number : the system's number of the error, `errno.ENOSPC` and the like.
+    """
+
+    code = "storage"
+
+    def __init__(self, message: str, *, remedy: str = "", number: int | None = None) -> None:
+        super().__init__(message, remedy=remedy)
+        self.errno = number
 
 
 class ConnectionLost(BoneScanError):

@@ -2,31 +2,67 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import stat
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from bs_common.errors import TrustError
+from bs_common.errors import StorageFailed, TrustError
+
+_ON = "Nothing written before was damaged; start again afterwards and the work goes on."
+_REMEDIES = {
+    errno.ENOSPC: "Free space on the disk that holds {folder}.",
+    errno.EDQUOT: "Free space within this user's quota, or have it raised.",
+    errno.EROFS: "Mount the disk of {folder} writable again; if it turned read-only by itself, "
+    "look into the system's log for errors of the disk first.",
+    errno.EACCES: "Let this user write to {folder}.",
+    errno.EPERM: "Let this user write to {folder}.",
+    errno.EFBIG: "Raise the limit on the size of files (ulimit -f), or move {folder} to a file "
+    "system that takes larger ones.",
+    errno.EIO: "The disk of {folder} reports faults: copy the folder elsewhere and have the disk "
+    "looked at.",
+    errno.ENOENT: "Check that {folder} exists and that its disk is mounted.",
+}
+
+
+@contextmanager
+def storing_in(folder: Path) -> Iterator[None]:
+    """Turn any OSError of writing in `folder` into StorageFailed with what to do about it."""
+    try:
+        yield
+    except StorageFailed:
+        raise
+    except OSError as error:
+        remedy = _REMEDIES.get(error.errno or 0, "Check the disk and the rights of {folder}.")
+        raise StorageFailed(
+            f"Cannot write in {folder}: {error.strerror or type(error).__name__}.",
+            remedy=f"{remedy.format(folder=folder)} {_ON}",
+            number=error.errno,
+        ) from error
 
 
 def write_atomic(path: Path, content: bytes, *, mode: int = 0o644) -> None:
     """Write `content` to `path` by temporary name, fsync and rename.
 
-    Raises OSError as the system gives it (no space, read-only); `path` then keeps its old content.
+    Raises StorageFailed (no space, read-only, no right); `path` then keeps its old content.
     """
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            os.fchmod(file.fileno(), mode)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
+    with storing_in(path.parent):
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                os.fchmod(file.fileno(), mode)
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:
@@ -60,3 +96,23 @@ def check_private(folder: Path, *names: str) -> None:
                 f"{path.name}: other users can read this file",
                 remedy=f"chmod 600 {path}; if others had access to it, make a new key.",
             )
+
+
+def require_space(folder: Path, needed_bytes: int, *, what: str) -> None:
+    """Raise StorageFailed unless the disk of `folder` has room for what is about to be written.
+
+    Asking before the work is done spares a round that could not be kept. A quota is not seen
+    here; it shows when the file is written.
+    """
+    with storing_in(folder):
+        free = shutil.disk_usage(folder).free
+    if free < needed_bytes:
+        raise StorageFailed(
+            f"{what} needs {_mega(needed_bytes)}, and the disk of {folder} has {_mega(free)} left.",
+            remedy=f"{_REMEDIES[errno.ENOSPC].format(folder=folder)} {_ON}",
+            number=errno.ENOSPC,
+        )
+
+
+def _mega(count: int) -> str:
+    return f"{count / 1e6:.1f} MB"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bs_common.errors import ConfigError
+from bs_common.health import HealthSettings
 from bs_common.joining import Address, Contact
 from bs_common.settings import StudySettings
 from bs_common.toml import read_toml
@@ -41,8 +42,70 @@ class Deadlines(BaseModel):
 
     # A week: sites join when their admins find the time.
     sites_s: Annotated[float, Field(gt=0)] = 7 * 24 * 3600.0
-    # Two days for one answer: a full-model round on a site's CPU, over a night and a reboot.
-    answer_s: Annotated[float, Field(gt=0)] = 2 * 24 * 3600.0
+    # A site reads every scan once before it can say what it has.
+    describe_s: Annotated[float, Field(gt=0)] = 24 * 3600.0
+    # Four days for one answer in a round: a full-model round on a site's CPU, or a site that went
+    # down on Friday evening and is looked after on Monday.
+    answer_s: Annotated[float, Field(gt=0)] = 4 * 24 * 3600.0
+    # Nothing else waits for the external evaluation, and its site may have been switched off.
+    external_s: Annotated[float, Field(gt=0)] = 7 * 24 * 3600.0
+    # A pause is ended by a person; this ends one that was forgotten.
+    paused_s: Annotated[float, Field(gt=0)] = 30 * 24 * 3600.0
+
+
+class Quorum(BaseModel):
+    """What a round does without some of its sites; by default it needs them all.
+
+    missing : a site has not answered. ``wait``: until the deadline, then the study stops with a
+        reason. ``go_on``: without it after `patience_s`, or once it was away for `away_s`, if
+        `fewest` others have answered; otherwise as ``wait``. ``stop``: after `patience_s`.
+    refused : an answer cannot be used. ``repeat``: ask that site again, `attempts` times in all,
+        then stop. ``go_on``: without it, if `fewest` others are usable, else as ``repeat``.
+        ``stop``: at once.
+
+    A site that was left out is asked again in the next round.
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+
+    # Train sites a round needs; without it all of them.
+    fewest: Annotated[int, Field(ge=1)] | None = None
+    missing: Literal["wait", "go_on", "stop"] = "wait"
+    # Half a day: as long as a slow site may compute before a round does without it.
+    patience_s: Annotated[float, Field(ge=0)] = 12 * 3600.0
+    # Half an hour: a reboot or a change of network is over by then.
+    away_s: Annotated[float, Field(ge=0)] = 1800.0
+    refused: Literal["repeat", "go_on", "stop"] = "repeat"
+    attempts: Annotated[int, Field(ge=1, le=10)] = 2
+    # Which rounds may become the model. Rounds validated by different sites are judged on
+    # different scans and cannot be compared, so by default only those count that the same sites
+    # validated, as many as ever did: all of them, if they ever were all there.
+    candidates: Literal["same_scans", "any_scans"] = "same_scans"
+
+    @model_validator(mode="after")
+    def _going_on_needs_a_number(self) -> Self:
+        if "go_on" in (self.missing, self.refused) and self.fewest is None:
+            raise ValueError("go_on needs 'fewest': how many train sites a round needs")
+        return self
+
+
+class Screening(BaseModel):
+    """When an update is too large to be true."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+
+    # Ten times the usual: sites of very different size stay below, a diverged training does not.
+    norm_factor: Annotated[float, Field(gt=1)] = 10.0
+
+
+class Storage(BaseModel):
+    """What is kept on disk."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    # Weights of so many last rounds, beside those that may become the model; the records of all
+    # rounds stay. 300 rounds of the full model would be 18 GB.
+    keep_last: Annotated[int, Field(ge=2)] = 5
 
 
 class StudyFile(BaseModel):
@@ -55,6 +118,10 @@ class StudyFile(BaseModel):
     deadlines: Deadlines = Deadlines()
     # Named in the terms that the sites approve; a name and how to reach it.
     coordinator: Contact = Contact()
+    quorum: Quorum = Quorum()
+    screening: Screening = Screening()
+    storage: Storage = Storage()
+    health: HealthSettings = HealthSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +161,39 @@ class StudyFolder:
         return self.path / "rounds"
 
     @property
+    def start(self) -> Path:
+        """Weights that round 0 validates, on disk before they are used."""
+        return self.path / "start"
+
+    @property
+    def descriptions(self) -> Path:
+        """What each site said of itself."""
+        return self.path / "descriptions.json"
+
+    @property
     def external(self) -> Path:
         """The external evaluation's result, so that it is asked once."""
         return self.path / "external.json"
 
     @property
-    def started(self) -> Path:
-        """When the study first ran."""
-        return self.path / "started"
+    def external_asked(self) -> Path:
+        """What the evaluate site is asked about, written before it is asked."""
+        return self.path / "external-asked.json"
+
+    @property
+    def history(self) -> Path:
+        """When the study first ran, and what happened to it beside its rounds."""
+        return self.path / "history.json"
+
+    @property
+    def control(self) -> Path:
+        """The wish to stop or pause."""
+        return self.path / "control.json"
+
+    @property
+    def standing(self) -> Path:
+        """Where the study stands now, for those who look."""
+        return self.path / "standing.json"
 
     @property
     def summary(self) -> Path:

@@ -149,7 +149,7 @@ def _make_study(path: Path, settings: StudySettings) -> StudyFolder:
         now=datetime.datetime.now(datetime.UTC),
     )
     server = ServerSettings(host=_HOST, port=port, address=f"{_HOST}:{port}")
-    deadlines = Deadlines(sites_s=300, answer_s=900)
+    deadlines = Deadlines(sites_s=300, describe_s=900, answer_s=900, external_s=900)
     file = StudyFile(
         study=settings,
         server=server,

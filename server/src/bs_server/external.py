@@ -1,4 +1,9 @@
-"""The one external evaluation: asked once, kept on disk, never asked again for this study."""
+"""The one external evaluation: asked once, kept on disk, never asked again for this study.
+
+What is asked is written down before it is sent. After a crash in between, the very same question
+may be sent again, which the site answers from its own record; another model is never put to the
+held-out scans.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +11,32 @@ import numpy as np
 
 from bs_common.architecture import NamedArrays
 from bs_common.contract import CONFUSION_CELLS, MessageType
-from bs_common.errors import ReplyRefused, StudyStopped
-from bs_common.joining import read_document, write_document
+from bs_common.errors import ReplyRefused, StudyStopped, TrustError
 from bs_common.messages import Reply, Request
 from bs_common.metrics import Confusion, roc_points, wilson
 from bs_common.weights import digest
 from bs_server.config import StudyFolder
-from bs_server.exchange import Exchange, NoAnswer
+from bs_server.documents import Document, read_state, write_state
+from bs_server.exchange import Exchange, NoAnswer, Patience
 from bs_server.sites import refused_counts
-from bs_server.summary import SMALL_CELL, ExternalSummary, Rate, RocPoints
+from bs_server.summary import SMALL_CELL, ExternalSummary, Rate, RocPoints, Sha256
+
+
+class AskedFile(Document):
+    """What the evaluate site was, or was about to be, asked about."""
+
+    round: int
+    weights_sha256: Sha256
+
+
+class ExternalFile(Document):
+    """The external evaluation as it lies on disk."""
+
+    result: ExternalSummary
+
+
+class ExternalMissing(StudyStopped):
+    """The evaluate site has not judged the model yet; only this step is left."""
 
 
 def ask_once(
@@ -25,29 +47,53 @@ def ask_once(
     round_number: int,
     arrays: NamedArrays,
     threshold: float,
+    patience: Patience | None = None,
 ) -> ExternalSummary | None:
     """Give the evaluate site's judgement of the chosen weights, from disk if it was given before.
 
     A study without an evaluate site has none.
+
+    Raises
+    ------
+    ExternalMissing
+        If the site does not answer in time, or has no usable answer now.
+    TrustError
+        If the site was asked about another model before.
     """
     if not sites:
         return None
     if folder.external.exists():
-        return read_document(folder.external, ExternalSummary)
+        return read_state(folder.external, ExternalFile).result
     if len(sites) > 1:
         raise StudyStopped("A study has one evaluate site.", remedy="Enrol the others for another.")
     site = sites[0]
-    answer = exchange.ask(Request(MessageType.EXTERNAL, round_number, arrays), sites)[site]
+    asked = AskedFile(version=1, round=round_number, weights_sha256=digest(arrays))
+    _write_down(folder, asked, site)
+    request = Request(MessageType.EXTERNAL, round_number, arrays)
+    answer = exchange.ask(request, sites, patience=patience)[site]
     if isinstance(answer, NoAnswer):
-        raise StudyStopped(
+        raise ExternalMissing(
             f"No usable external evaluation from {site} ({answer.reason}).",
             remedy="Mend the cause at that site, then run again: only this step is left.",
         )
-    if answer.texts["weights-sha256"] != digest(arrays):
+    if answer.texts["weights-sha256"] != asked.weights_sha256:
         raise StudyStopped(f"{site} judged other weights than it was sent.")
     result = summarise_external(site, answer, threshold)
-    write_document(folder.external, result)
+    write_state(folder.external, ExternalFile(version=1, result=result))
     return result
+
+
+def _write_down(folder: StudyFolder, asked: AskedFile, site: str) -> None:
+    if not folder.external_asked.exists():
+        write_state(folder.external_asked, asked)
+    before = read_state(folder.external_asked, AskedFile)
+    if before != asked:
+        raise TrustError(
+            f"{site} was asked about round {before.round} ({before.weights_sha256[:12]}) already; "
+            f"now round {asked.round} ({asked.weights_sha256[:12]}) would be put to its scans.",
+            remedy="A held-out cohort judges one model. Find out what changed the choice: the "
+            "rounds on disk, or 'candidates' in study.toml.",
+        )
 
 
 def summarise_external(site: str, reply: Reply, threshold: float) -> ExternalSummary:

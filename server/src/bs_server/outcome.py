@@ -36,6 +36,9 @@ class Course:
     best: RoundSummary
     chosen_by: ChosenBy
     external: ExternalSummary | None
+    waiting_for_external: bool = False
+    notes: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
 
 
 def summarise(
@@ -63,6 +66,9 @@ def summarise(
             "python": platform.python_version(),
         },
         weights_sha256=course.best.weights_sha256,
+        outcome="waiting_for_external" if course.waiting_for_external else "finished",
+        notes=list(course.notes),
+        absent=list(course.absent),
     )
 
 

@@ -16,6 +16,20 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from bs_server.attendance import Told
+
+
+class Both:
+    """Tells every event to two listeners."""
+
+    def __init__(self, first: Told, second: Told) -> None:
+        self._listeners = (first, second)
+
+    def __call__(self, event: str, **facts: object) -> None:
+        """Pass one event on."""
+        for listener in self._listeners:
+            listener(event, **facts)
+
 
 class LinesProgress:
     """Writes every event as one JSON object on a line of its own."""
@@ -43,7 +57,7 @@ class RichProgress:
             self._show_round(facts)
         elif (line := describe_event(event, facts)) is not None:
             self._bar.console.print(line)
-        if event in ("external", "finished"):
+        if event in ("external", "finished", "stopped"):
             self._bar.stop()
 
     def _show_round(self, facts: dict[str, object]) -> None:
@@ -84,8 +98,23 @@ def describe_event(event: str, facts: dict[str, object]) -> str | None:
             return f"waiting for: {_names(facts['missing'])}"
         case "connected":
             return f"connected: {_names(facts['online'])}"
+        case "away" | "back":
+            return f"{facts['site']} is {event}"
         case "refused":
-            return f"round {facts['round']}: refused {facts['verdicts']}"
+            return (
+                f"round {facts['round']}: answer of {facts['name']} to {facts['message']} "
+                f"refused ({facts['reason']}), attempt {facts['attempt']}"
+            )
+        case "without":
+            return f"round {facts['round']}: {facts['message']} goes on without {facts['sites']}"
+        case "damaged":
+            return f"round {facts['round']} is damaged on disk and is computed again"
+        case "paused":
+            return f"paused before round {facts['round']}; to go on: bs-server resume STUDY_DIR"
+        case "resumed":
+            return f"going on with round {facts['round']}"
+        case "status_page":
+            return f"status page: {facts['address']}"
         case "external":
             return f"external evaluation of round {facts['round']} at {_names(facts['sites'])}"
     return None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+LOOK_THERE = "Look into these sites' logs, mend the cause, then run again."
+
 _APPROVE = (
     "The site approved other settings or another contract than it was asked under: take the change "
     "back, or invite it again (bs-server invite), let it join again and enrol its answer."

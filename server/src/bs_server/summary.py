@@ -17,6 +17,9 @@ from bs_common.files import write_atomic
 from bs_common.settings import Role, StudySettings
 
 ACCEPTED = "accepted"
+DEADLINE = "deadline"  # connected, and no answer in time
+AWAY = "away"  # not connected when the wait was over
+MISSING = (DEADLINE, AWAY)
 SMALL_CELL = "small_cell"  # the reason of a count below the site's `min_cell`
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -90,8 +93,11 @@ class SiteSummary(_PartlyHidden):
 class SiteRound(_Value):
     """One site's reply in one round.
 
-    verdict : ``accepted``, or the code of the screening rule that refused the reply.
+    verdict : ``accepted``, the code of the rule that refused the reply or that the site gave,
+        ``deadline`` or ``away`` for a site without a reply, ``not_described`` or ``backbone`` for
+        one that could not be asked.
     loss, accuracy : of the local training, mean over its examples.
+    update_norm : Euclidean length of all the site changed, against which later ones are measured.
     """
 
     name: str
@@ -99,6 +105,21 @@ class SiteRound(_Value):
     num_examples: Count | None
     loss: float | None
     accuracy: Share | None
+    update_norm: Annotated[float, Field(ge=0)] | None = None
+
+
+class Refusal(_Value):
+    """A reply that was not used, whether or not the site was asked again and then accepted.
+
+    message : the kind of message it answered, ``train`` or ``evaluate``.
+    attempt : 1 for the first reply in this round.
+    reason : as a verdict of `SiteRound`.
+    """
+
+    name: str
+    message: str
+    attempt: Annotated[int, Field(ge=1)]
+    reason: str
 
 
 class RoundSummary(_PartlyHidden):
@@ -107,6 +128,10 @@ class RoundSummary(_PartlyHidden):
     pooled_auc, pooled_auc_bound : middle and half width of the bracket that the sites' validation
         histograms leave for the area under the ROC curve.
     validation_loss : mean cross-entropy over all sites' validation scans.
+    sites : every train site, whether it took part or not.
+    not_validated : train site -> why the pooled figures are without its scans. Such a round is
+        judged on other scans than the rest, and competes only where the study file allows it.
+    refusals : replies that were not used, those of a repeated asking included.
     hidden : the field's name, or ``SITE.num_examples``, ``SITE.loss``, ``SITE.accuracy``.
     """
 
@@ -118,6 +143,8 @@ class RoundSummary(_PartlyHidden):
     weights_sha256: Sha256
     seconds: Annotated[float, Field(ge=0)] | None
     sites: list[SiteRound]
+    not_validated: dict[str, str] = Field(default_factory=dict)
+    refusals: list[Refusal] = Field(default_factory=list)
 
     def cells(self) -> Mapping[str, object]:
         """Name the pooled figures and each site's."""
@@ -214,6 +241,10 @@ class Summary(_Value):
     chosen_by : the pooled validation figure that fixed `best_round`.
     weights_sha256 : of the best round.
     messages : site -> kind of message -> how many of it left the site; empty where not counted.
+    outcome : ``waiting_for_external`` where the model is trained and chosen, and the evaluate site
+        has not judged it yet; the study goes on from there when it is run again.
+    notes : what happened on the way that a reader should know, each with its time in UTC.
+    absent : sites that were enrolled and never said what they have.
     """
 
     schema_version: Literal[1] = 1
@@ -232,10 +263,13 @@ class Summary(_Value):
     versions: dict[str, str]
     weights_sha256: Sha256 | None
     messages: dict[str, dict[str, Count]] = Field(default_factory=dict)
+    outcome: Literal["finished", "waiting_for_external"] = "finished"
+    notes: list[str] = Field(default_factory=list)
+    absent: list[str] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Self:
-        names = {site.name for site in self.sites}
+        names = {site.name for site in self.sites} | set(self.absent)
         named = {reply.name for entry in self.rounds for reply in entry.sites} | set(self.messages)
         if self.external is not None:
             named.add(self.external.site)

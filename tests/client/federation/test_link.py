@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import logging
+import random
 import socket
 import threading
 from collections.abc import Iterator
@@ -69,6 +70,7 @@ def test_an_absent_coordinator_is_tried_again_ever_more_slowly_until_the_site_is
     ca_certificate: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(link, "_RETRY_MIN_S", 0.1)
+    monkeypatch.setattr(link, "_JITTER", 0)
 
     with socket.socket() as probe, caplog.at_level(logging.WARNING):
         probe.bind((HOST, 0))
@@ -78,6 +80,30 @@ def test_an_absent_coordinator_is_tried_again_ever_more_slowly_until_the_site_is
     waits = [text.rsplit(" in ")[1] for text in said]
     assert len(waits) >= 2
     assert waits == ["0.1 s", "0.2 s", "0.4 s", "0.8 s"][: len(waits)]
+
+
+def test_waits_differ_from_site_to_site_and_have_a_ceiling(
+    ca_certificate: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link, "_RETRY_MIN_S", 0.08)
+    monkeypatch.setattr(link, "_RETRY_MAX_S", 0.1)
+    monkeypatch.setattr(link, "_why", lambda _error: "")
+    drawn: list[float] = []
+    uniform = random.uniform
+
+    def noted(low: float, high: float) -> float:
+        drawn.append(uniform(low, high))
+        return drawn[-1]
+
+    monkeypatch.setattr(link.random, "uniform", noted)  # type: ignore[attr-defined]
+
+    with socket.socket() as probe, caplog.at_level(logging.WARNING):
+        probe.bind((HOST, 0))
+        work_for(1.5, f"{HOST}:{probe.getsockname()[1]}", ca_certificate)
+
+    assert len(set(drawn)) == len(drawn) >= 3
+    assert all(0.75 <= factor <= 1.25 for factor in drawn)
+    assert len(drawn) >= 1.0 / (0.1 * 1.25) / 3  # the waits stop growing
 
 
 @pytest.mark.parametrize("words", [b"", b"HTTP/1.1 200 OK\r\n\r\n", b"SSH-2.0-OpenSSH_9.2\r\n"])

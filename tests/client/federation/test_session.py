@@ -66,6 +66,7 @@ class Part:
 
     stop: threading.Event
     thread: threading.Thread
+    work: FakeWork
     ended_as: bool | None = None
     error: BoneScanError | None = None
 
@@ -73,11 +74,12 @@ class Part:
 def start(folder: SiteFolder) -> Part:
     def run() -> None:
         try:
-            part.ended_as = take_part(folder, FakeWork("aachen", SETTINGS), part.stop)
+            part.ended_as = take_part(folder, part.work, part.stop)
         except BoneScanError as error:
             part.error = error
 
-    part = Part(threading.Event(), threading.Thread(target=run, daemon=True))
+    work = FakeWork("aachen", SETTINGS)
+    part = Part(threading.Event(), threading.Thread(target=run, daemon=True), work)
     part.thread.start()
     return part
 
@@ -221,6 +223,26 @@ def test_a_clock_ten_minutes_off_is_named_while_the_site_waits(
 
     assert "ahead of the coordinator's" in said[0].getMessage()
     assert "Set the clock" in said[0].getMessage()
+
+
+def test_a_site_knows_whether_it_is_connected_and_waits_for_a_coordinator_that_went(
+    study: MadeStudy,
+) -> None:
+    with coordinator(study) as link:
+        part = start(study.sites["aachen"])
+        ask(link, MessageType.DESCRIBE)
+        assert part.work.activity.connected
+    end = time.monotonic() + 20
+    while part.work.activity.connected and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not part.work.activity.connected
+    assert part.thread.is_alive()
+
+    with coordinator(study) as link:
+        ask(link, MessageType.DESCRIBE)
+        assert part.work.activity.connected
+        part.stop.set()
+        part.thread.join(10)
 
 
 def test_a_site_with_a_broken_record_does_not_connect(study: MadeStudy) -> None:

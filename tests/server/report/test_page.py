@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import pytest
 
 from bs_server.report import render_report
-from bs_server.summary import Summary
+from bs_server.summary import Refusal, Summary
 
 Changed = Callable[..., Summary]
 BANNER = "Synthetic scans: no clinical claim"
@@ -152,6 +152,37 @@ def test_a_refused_update_is_shown_with_its_reason(page: str) -> None:
 
     assert "1 accepted" in row[5]
     assert "refused: aalborg: not_finite" in row[5]
+
+
+def test_who_was_missing_and_what_was_mended_is_shown(changed: Changed, summary: Summary) -> None:
+    entry = summary.rounds[1]
+    sites = [entry.sites[0], entry.sites[1].model_copy(update={"verdict": "away"})]
+    refusal = Refusal(name="aachen", message="train", attempt=1, reason="internal")
+    round_ = entry.model_copy(
+        update={"sites": sites, "refusals": [refusal], "not_validated": {"aalborg": "deadline"}}
+    )
+
+    row = _row(render_report(changed(rounds=[summary.rounds[0], round_, *summary.rounds[2:]])), "1")
+
+    assert "1 accepted" in row[5]
+    assert "missing: aalborg: away" in row[5]
+    assert "refused: aachen: internal (attempt 1, then accepted)" in row[5]
+    assert "validated without aalborg: deadline" in row[5]
+
+
+def test_what_happened_on_the_way_is_told(changed: Changed) -> None:
+    page = render_report(
+        changed(
+            notes=["2026-03-01T08:00:00+00:00: round 2 was damaged & computed again"],
+            absent=["bonn"],
+            outcome="waiting_for_external",
+            external=None,
+        )
+    )
+
+    assert "round 2 was damaged &amp; computed again" in page
+    assert "never connected: bonn" in page
+    assert "external evaluation has not come yet" in page
 
 
 def test_the_published_values_stand_beside_real_ones_as_other_data(page: str) -> None:

@@ -13,8 +13,8 @@ import typer
 from bs_client.cli.audit import audit
 from bs_client.cli.joining import join, preflight
 from bs_client.cli.results import predict
+from bs_client.cli.run import run
 from bs_client.cli.scans import check, deidentify, phantom, receive
-from bs_client.cli.study import run
 
 app = typer.Typer(
     help="A site of a federated bone-scan study: scans, labels, scores and maps stay here.",

@@ -9,12 +9,21 @@ from typing import Protocol
 from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
 
+from bs_client.federation.activity import Activity
 from bs_client.federation.gate import Gate
 from bs_common.messages import Reply, Request, read_request, write_reply
 
 
 class Work(Protocol):
     """What a site can be asked to do."""
+
+    @property
+    def data_sha256(self) -> str:
+        """Digest of the scans, labels and splits that the work is about."""
+
+    @property
+    def activity(self) -> Activity:
+        """What the work does now."""
 
     def describe(self, request: Request) -> Reply:
         """Say what this site has and runs."""
@@ -74,6 +83,10 @@ def make_app(work: Work, gate: Gate, finished: Event) -> ClientApp:
     @app.query("external")
     def external(message: Message, _context: Context) -> Message:
         return answer(message, work.external)
+
+    @app.query("progress")
+    def progress(message: Message, _context: Context) -> Message:
+        return answer(message, work.activity.answer)
 
     @app.query("finish")
     def finish(message: Message, _context: Context) -> Message:

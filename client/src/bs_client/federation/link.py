@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import datetime
 import logging
+import random
 import threading
 import time
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx
@@ -54,15 +55,23 @@ from flwr.supercore.protobuf.client import ProtobufCall, ProtobufRequestContext
 from flwr.supercore.task_identity import TaskIdentity
 from flwr.supernode.fleet_http_client import FleetHttpClient
 
+from bs_client.federation.activity import Activity
 from bs_client.federation.bounded_http import MessageTooLarge, bound
+from bs_client.federation.desk import Desk, Handler
 from bs_client.federation.failures import explain, explain_refusal
 from bs_client.federation.transport import Coordinator, open_client, pinned_context
-from bs_common.errors import BoneScanError, ConfigError, ConnectionLost, ContractError
+from bs_common.errors import (
+    BoneScanError,
+    ConfigError,
+    ConnectionLost,
+    ContractError,
+    TrustError,
+)
 from bs_common.flower_objects import hash_once, inflate_message
 
 _log = logging.getLogger(__name__)
 
-_HEARTBEAT_S = 10.0
+_HEARTBEAT_S, _HEARTBEATS_MISSED = 10.0, 3
 _PULL_TIMEOUT_S = 600.0
 # Polling: quick while a round is likely, slower the longer nothing was asked.
 _POLL_MIN_S, _POLL_MAX_S, _POLL_QUICK_FOR_S, _POLL_GROWTH = 0.04, 1.0, 10.0, 1.2
@@ -71,8 +80,18 @@ _RETRY_MIN_S, _RETRY_MAX_S = 0.5, 60.0
 _NOT_ACCEPTED = (401, 403, 412)  # not enrolled or a clock that is off; revoked; Flower's own word
 _NOT_TAKEN_IN = 1  # Flower wants a number with an error; the reason says which
 TOO_LARGE = "too_large"
-
-Handler = Callable[[Message], Message]
+_JITTER = 0.25  # of a wait, so that fifty sites do not come back in the same moment
+# What a network in trouble, or somebody else behind the coordinator's address, looks like here.
+# ValueError: an answer that is not what Flower's client can read.
+_LOST = (
+    ConnectionLost,
+    ContractError,
+    TrustError,
+    httpx.HTTPError,
+    ObjectPullError,
+    ObjectPushError,
+    ValueError,
+)
 
 
 def work_until(
@@ -80,25 +99,44 @@ def work_until(
     coordinator: Coordinator,
     key: ec.EllipticCurvePrivateKey,
     handle: Handler,
+    *,
+    quick: frozenset[str] = frozenset(),
+    activity: Activity | None = None,
 ) -> None:
     """Answer the coordinator's messages until `done` is set; reconnect after every failure.
 
     Waits between attempts grow from half a second to a minute; a key that is not enrolled yet is
-    waited for too. Raises TrustError if the coordinator's certificate is not the pinned
-    authority's.
+    waited for too. A connection that is lost does not end the work in hand.
+
+    Parameters
+    ----------
+    quick, activity : as for `Desk`.
+
+    Raises
+    ------
+    TrustError if the coordinator's certificate is not the pinned authority's. Once the right
+    coordinator was there, this is waited out like an absent one: a network that puts itself
+    between for an hour, as sign-in pages do, gets nothing and ends nothing.
     """
-    wait_s = _RETRY_MIN_S
-    while not done.is_set():
-        try:
-            with _Connection(coordinator, key) as connection:
-                wait_s = _RETRY_MIN_S
-                connection.answer_until(done, handle)
-        except (ConnectionLost, httpx.HTTPError, ObjectPullError, ObjectPushError) as error:
-            if done.is_set():
-                return
-            _log.warning("no connection (%s); trying again in %.1f s", _why(error), wait_s)
-            done.wait(wait_s)
-            wait_s = min(2 * wait_s, _RETRY_MAX_S)
+    wait_s, was_there = _RETRY_MIN_S, False
+    activity = activity or Activity(done)
+    with Desk(handle, quick=quick, activity=activity) as desk:
+        while not done.is_set():
+            try:
+                with _Connection(coordinator, key) as connection:
+                    wait_s, was_there = _RETRY_MIN_S, True
+                    activity.connected = True
+                    connection.answer_until(done, desk)
+            except _LOST as error:
+                activity.connected = False
+                if isinstance(error, TrustError) and not was_there:
+                    raise
+                if done.is_set():
+                    return
+                pause_s = wait_s * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311 - no secret
+                _log.warning("no connection (%s); trying again in %.1f s", _why(error), pause_s)
+                done.wait(pause_s)
+                wait_s = min(2 * wait_s, _RETRY_MAX_S)
 
 
 class _Connection:
@@ -139,30 +177,37 @@ class _Connection:
             _log.debug("the coordinator did not hear that this site left")
         self._client.close()
 
-    def answer_until(self, done: threading.Event, handle: Handler) -> None:
-        """Pull, handle and answer messages one after another."""
+    def answer_until(self, done: threading.Event, desk: Desk) -> None:
+        """Pull requests, hand them to the desk, and push its replies as they get ready."""
+        desk.connected_anew()
         poll_s, last_work = _POLL_MIN_S, time.monotonic()
         while not done.is_set():
             if self._lost is not None:
                 raise ConnectionLost(f"heartbeats fail: {_why(self._lost)}")
-            with _readable():
-                pulled = self._client.PullMessages(PullMessagesRequest(node=self._node))
-                found = [
-                    (message_from_proto(pulled.messages_list[0]), pulled.message_object_trees[0])
-                    for _ in pulled.messages_list[:1]
-                ]
-            if found:
-                self._answer(*found[0], handle)
+            message = self._pull_next()
+            reply = desk.take(message) if message is not None else None
+            if reply is None:
+                reply = desk.reply(poll_s)
+            if reply is not None:
+                self._push(reply)
+            if message is not None or reply is not None:
                 poll_s, last_work = _POLL_MIN_S, time.monotonic()
-                continue
-            if time.monotonic() - last_work > _POLL_QUICK_FOR_S:
+            elif time.monotonic() - last_work > _POLL_QUICK_FOR_S:
                 poll_s = min(poll_s * _POLL_GROWTH, _POLL_MAX_S)
-            done.wait(poll_s)
 
-    def _answer(self, header: Message, tree: ObjectTree, handle: Handler) -> None:
+    def _pull_next(self) -> Message | None:
+        with _readable():
+            pulled = self._client.PullMessages(PullMessagesRequest(node=self._node))
+            if not pulled.messages_list:
+                return None
+            header = message_from_proto(pulled.messages_list[0])
+            tree = pulled.message_object_trees[0]
         run_id = header.metadata.run_id
         TaskIdentity.run_id, TaskIdentity.task_id = run_id, 1
-        reply = handle(self._pulled(header, tree, run_id))
+        return self._pulled(header, tree, run_id)
+
+    def _push(self, reply: Message) -> None:
+        run_id = reply.metadata.run_id
         if reply.has_content():
             hash_once(reply.content)
         with no_object_id_recompute():
@@ -215,6 +260,7 @@ class _Connection:
         return inflate_message(message_id, contents)
 
     def _beat(self) -> None:
+        failures = 0
         while not self._closed.wait(_HEARTBEAT_S):
             try:
                 answer = self._client.SendNodeHeartbeat(
@@ -223,8 +269,11 @@ class _Connection:
                     )
                 )
             except (httpx.HTTPError, ValueError, RuntimeError) as error:
-                self._lost = error
+                failures += 1
+                # The lease outlives five; connecting anew makes the coordinator ask anew.
+                self._lost = error if failures >= _HEARTBEATS_MISSED else None
                 continue
+            failures = 0
             self._lost = None if answer.success else ConnectionLost("not known any more")
 
 

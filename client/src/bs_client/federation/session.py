@@ -10,6 +10,7 @@ from flwr.app import Context, Message, RecordDict
 from flwr.clientapp import ClientApp
 
 from bs_client.config import SiteFolder
+from bs_client.federation.answers import Answers, RecordedWork
 from bs_client.federation.app import Work, make_app
 from bs_client.federation.asked import Asked
 from bs_client.federation.gate import Gate
@@ -18,6 +19,7 @@ from bs_client.federation.link import work_until
 from bs_client.federation.transport import Coordinator
 from bs_common.audit import AuditLog, read_entries
 from bs_common.certificates import days_left, describe_end
+from bs_common.contract import MessageType
 from bs_common.errors import StudyStopped
 from bs_common.files import check_private
 from bs_common.keys import read_private_key
@@ -33,6 +35,9 @@ _JOIN_AGAIN = (
     "Ask the coordinator what changed, and for a new invitation; bs-client join shows the "
     "difference and asks again. If the change was a mistake: run again once it is taken back."
 )
+
+# Answered beside the work in hand, within milliseconds.
+_QUICK = frozenset({MessageType.DESCRIBE, MessageType.PROGRESS, MessageType.FINISH})
 
 
 def take_part(folder: SiteFolder, work: Work, stop: threading.Event) -> bool:
@@ -59,7 +64,8 @@ def take_part(folder: SiteFolder, work: Work, stop: threading.Event) -> bool:
         ),
         refused=lambda code: ended.append(code) if code in _ENDS else None,
     )
-    app = make_app(work, gate, finished)
+    answers = Answers(folder.answers, invitation.settings, work.data_sha256)
+    app = make_app(RecordedWork(work, answers), gate, finished)
     coordinator = Coordinator(
         invitation.address,
         invitation.ca_certificate,
@@ -78,6 +84,8 @@ def take_part(folder: SiteFolder, work: Work, stop: threading.Event) -> bool:
         coordinator,
         read_private_key(folder.key),
         handle,
+        quick=_QUICK,
+        activity=work.activity,
     )
     if ended:
         raise StudyStopped(f"{_ENDS[ended[0]]} ({ended[0]}).", remedy=_JOIN_AGAIN)
@@ -91,7 +99,8 @@ def _warn_of_the_end(ca_certificate: str) -> None:
 
 
 def _call(app: ClientApp, message: Message) -> Message:
-    _log.info("asked: %s, round %s", message.metadata.message_type, message.metadata.group_id)
+    if message.metadata.message_type != MessageType.PROGRESS:
+        _log.info("asked: %s, round %s", message.metadata.message_type, message.metadata.group_id)
     context = Context(message.metadata.run_id, message.metadata.dst_node_id, {}, RecordDict(), {})
     return app(message, context)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import platform
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib.metadata import version
 
 import keras
@@ -18,16 +20,18 @@ from bs_client.data.sampling import balanced_epoch
 from bs_client.dicom.codes import Refusal
 from bs_client.evaluation.external import probabilities_of
 from bs_client.evaluation.judgement import judge
+from bs_client.federation.activity import Activity
 from bs_client.federation.policy import smallest_count
 from bs_client.federation.small_cells import roc_cells
 from bs_client.model.backbone import load_backbone
 from bs_client.model.device import prepare_device
 from bs_client.model.network import Margins, Network
+from bs_client.training.draft import Draft, question_of
 from bs_client.training.features import Features
 from bs_client.training.local import Trainer
 from bs_client.training.loss import cross_entropy
 from bs_common.architecture import CLASSES, NamedArrays
-from bs_common.contract import MessageType, reply_shapes
+from bs_common.contract import MessageType, Phase, reply_shapes
 from bs_common.errors import DataError
 from bs_common.joining import Invitation
 from bs_common.messages import Metric, Reply, Request
@@ -42,6 +46,7 @@ class SiteWork:
     """One site, ready to be asked.
 
     backbone : the frozen start of the network, whose digest every site must share.
+    activity : told every step of the work; ends it where that is wished.
     """
 
     folder: SiteFolder
@@ -52,12 +57,21 @@ class SiteWork:
     trainer: Trainer
     backbone: NamedArrays
     device: str
+    activity: Activity = field(default_factory=Activity)
     _features: dict[Split, Features] = field(default_factory=dict)
 
     @property
     def min_cell(self) -> int:
         """Smallest count that leaves this site in this study."""
         return smallest_count(self.file.policy, self.dataset.settings)
+
+    @cached_property
+    def data_sha256(self) -> str:
+        """Digest of scans, labels and splits in manifest order, with all that makes inputs."""
+        ingest = self.file.ingest.model_dump(mode="json")
+        entries = [(e.pixel_sha256, e.label, str(e.split)) for e in self.dataset.entries]
+        parts = [entries, ingest, digest(self.backbone)]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def describe(self, request: Request) -> Reply:
         """Say what this site has and runs."""
@@ -103,6 +117,8 @@ class SiteWork:
                 round_number=request.round_number,
                 epoch=epoch,
             ),
+            draft=self._draft(request),
+            progress=self.activity.steps(Phase.TRAINING, "training steps"),
         )
         _log.info("round %d: loss %.4f", request.round_number, outcome.loss)
         metrics: dict[str, Metric] = {
@@ -115,7 +131,7 @@ class SiteWork:
     def evaluate(self, request: Request) -> Reply:
         """Validate the given weights: loss, and a histogram of the margins for each class."""
         labels = self.dataset.labels(Split.VALIDATION)
-        margins = self._margins(self._prepared(Split.VALIDATION), request.arrays)
+        margins = self._margins(Split.VALIDATION, self._prepared(Split.VALIDATION), request.arrays)
         counts = histogram(margins, labels)
         metrics: dict[str, Metric] = {
             "num-examples": len(labels),
@@ -133,14 +149,16 @@ class SiteWork:
         dataset = self.dataset.still_there(Split.EXTERNAL)
         entries = dataset.of_split(Split.EXTERNAL)
         vanished = len(self.dataset.of_split(Split.EXTERNAL)) - len(entries)
-        margins = self._margins(self._compute(dataset, Split.EXTERNAL), request.arrays)
+        margins = self._margins(
+            Split.EXTERNAL, self._compute(dataset, Split.EXTERNAL), request.arrays
+        )
         judgement = judge(
             dataset,
             entries,
             margins,
             network=self.network,
             folder=self.folder.private,
-            progress=_log_progress("maps"),
+            progress=self.activity.steps(Phase.DRAWING, "maps"),
         )
         result = judgement.result
         metrics: dict[str, Metric] = {
@@ -166,9 +184,9 @@ class SiteWork:
         texts = {"weights-sha256": digest(request.arrays)}
         return Reply(MessageType.EXTERNAL, request.round_number, {}, metrics, texts)
 
-    def _margins(self, features: Features, arrays: NamedArrays) -> Margins:
+    def _margins(self, split: Split, features: Features, arrays: NamedArrays) -> Margins:
         self.network.set_arrays(arrays)
-        return features.score_all()
+        return features.score_all(self.activity.steps(Phase.SCORING, f"{split} scores"))
 
     def _prepared(self, split: Split, *, flips: tuple[bool, ...] = (False,)) -> Features:
         if split not in self._features:
@@ -190,12 +208,24 @@ class SiteWork:
             cache=ArrayCache(self.folder.cache / "features"),
             backbone_sha256=digest(self.backbone),
         )
-        features.prepare(flips=flips, progress=_log_progress(f"{split} features"))
+        tell = self.activity.steps(Phase.FEATURES, f"{split} features")
+        features.prepare(flips=flips, progress=tell)
         return features
 
+    def _draft(self, request: Request) -> Draft:
+        question = question_of(
+            request.round_number,
+            digest(request.arrays),
+            self.dataset.settings.digest(),
+            self.data_sha256,
+            keras.version(),
+        )
+        return Draft(self.folder.draft, question, every_s=self.file.compute.checkpoint_s)
 
-def open_site(folder: SiteFolder) -> SiteWork:
+
+def open_site(folder: SiteFolder, activity: Activity | None = None) -> SiteWork:
     """Read a site's folder and scans and build the network: everything before connecting."""
+    activity = activity or Activity()
     file, invitation = folder.read(), folder.read_invitation()
     settings = invitation.settings
     device = prepare_device(file.compute.threads)
@@ -208,7 +238,7 @@ def open_site(folder: SiteFolder) -> SiteWork:
         role=invitation.role,
         site=invitation.site,
         cache=folder.cache,
-        progress=_log_progress("scans"),
+        progress=activity.steps(Phase.READING, "scans"),
     )
     backbone = load_backbone(settings.backbone, file=file.compute.backbone_file)
     network = Network(
@@ -217,20 +247,6 @@ def open_site(folder: SiteFolder) -> SiteWork:
         columns=2 * settings.view_width,
         backbone=backbone,
     )
-    return SiteWork(
-        folder, file, invitation, dataset, network, Trainer(network, settings), backbone, device
-    )
-
-
-def _log_progress(what: str) -> Callable[[int, int], None]:
-    """Say every tenth of a long piece of work in the log."""
-    said = -1
-
-    def report(done: int, total: int) -> None:
-        nonlocal said
-        tenth = 10 * done // max(total, 1)
-        if tenth != said:
-            said = tenth
-            _log.info("%s: %d of %d", what, done, total)
-
-    return report
+    activity.end()
+    trainer = Trainer(network, settings)
+    return SiteWork(folder, file, invitation, dataset, network, trainer, backbone, device, activity)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -12,9 +12,8 @@ from bs_client.data.labels import Split
 from bs_client.data.manifest import Entry
 from bs_client.data.preprocess import as_channels, flip
 from bs_client.data.sampling import Flags, Indices
+from bs_client.interruption import Progress, unwatched
 from bs_client.model.network import Activations, Margins, Network
-
-Progress = Callable[[int, int], None]  # scans done, scans in all
 
 _GROUP = 8  # scans computed together; the groups follow the manifest, never what is missing
 # A multiple of every batch size of the branch, and 200 MB of images where there is no trunk.
@@ -64,13 +63,14 @@ class Features:
             return self._images([(self._entries[i], bool(f)) for i, f in pairs])
         return np.stack([self._one(int(i), bool(f)) for i, f in zip(indices, flips, strict=True)])
 
-    def score_all(self) -> Margins:
+    def score_all(self, progress: Progress = unwatched) -> Margins:
         """Score the whole split unflipped with the network's present weights, (N,), N >= 1."""
         places = np.arange(len(self._entries))
         margins = []
         for start in range(0, len(places), _SCORED_TOGETHER):
             piece = places[start : start + _SCORED_TOGETHER]
             margins.append(self._network.score(self.of(piece, np.zeros(len(piece), bool))))
+            progress(start + len(piece), len(places))
         return np.concatenate(margins)
 
     def _one(self, index: int, flipped: bool) -> Activations:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from bs_client.data.sampling import Epoch, Flags, Indices, batches
+from bs_client.interruption import Interrupted, Progress, unwatched
 from bs_client.model.network import Activations, Network
+from bs_client.training.draft import Draft, Position
 from bs_common.architecture import CLASSES, NamedArrays
 from bs_common.errors import StudyStopped
 from bs_common.settings import StudySettings
@@ -74,28 +77,36 @@ class Trainer:
         labels: NDArray[np.bool_],
         activations_of: ActivationsOf,
         epoch_of: EpochOf,
+        draft: Draft | None = None,
+        progress: Progress = unwatched,
     ) -> TrainOutcome:
-        """Train the given weights for one round.
+        """Train the given weights for one round, or go on with it where its draft says.
 
         Parameters
         ----------
         labels : (N,) of the site's training scans.
         activations_of : gives boundary activations of scans, flipped or not.
         epoch_of : gives the round's epoch 0, 1, 2 ...
+        draft : keeps the round's state every now and then, and when it is interrupted.
+        progress : told after every step.
 
         Raises
         ------
-        StudyStopped if the loss or a weight stops being a finite number.
+        StudyStopped if the loss or a weight stops being a finite number; Interrupted, after the
+        state was kept, if `progress` does.
         """
         self._network.set_arrays(arrays)
         self._start_afresh()
+        begun = self._resumed(draft)
         targets = np.eye(len(CLASSES), dtype=np.float32)[labels.astype(np.int64)]  # (N, 2)
         steps = 0
-        for epoch in self._epochs(epoch_of):  # one at least
-            figures = [
-                self._step(activations_of(indices, flips), targets[indices])
-                for indices, flips in epoch
-            ]
+        for number, (epoch, total) in enumerate(self._epochs(epoch_of)):  # one at least
+            figures = begun.figures if number == begun.epoch else ()
+            left = epoch[len(figures) :] if number >= begun.epoch else []
+            for indices, flips in left:
+                figures += (self._step(activations_of(indices, flips), targets[indices]),)
+                told = partial(progress, steps + len(figures), total)
+                self._tell(told, Position(number, figures), draft)
             sizes = [indices.size for indices, _ in epoch]
             steps += len(epoch)
         trained = self._network.get_arrays()
@@ -115,23 +126,55 @@ class Trainer:
         # Keras forgets its metrics at every call: these are of this batch alone.
         result = self._network.branch.train_on_batch(activations, targets, return_dict=True)
         _require_finite(np.asarray(result["loss"]))
-        return result["loss"], result["accuracy"]
+        return float(result["loss"]), float(result["accuracy"])
+
+    def _resumed(self, draft: Draft | None) -> Position:
+        """Put a draft's state in place and say how far it had come."""
+        found = draft.find() if draft is not None else None
+        if found is None:
+            return Position()
+        position, values = found
+        for variable, value in zip(self._variables(), values, strict=True):
+            variable.assign(value)
+        return position
+
+    def _tell(self, tell: Callable[[], None], at: Position, draft: Draft | None) -> None:
+        """Tell a step; keep the state where it is time, or the last chance."""
+        try:
+            tell()
+        except Interrupted:
+            if draft is not None:
+                self._keep(at, draft)
+            raise
+        if draft is not None and draft.is_due:
+            self._keep(at, draft)
+
+    def _keep(self, at: Position, draft: Draft) -> None:
+        draft.keep(at, [keras.ops.convert_to_numpy(v) for v in self._variables()])
+
+    def _variables(self) -> list[keras.Variable]:
+        return [*self._network.branch.trainable_variables, *self._optimizer.variables]
 
     def _start_afresh(self) -> None:
         """Forget the momenta and the step count of earlier rounds."""
         for variable, value in zip(self._optimizer.variables, self._fresh, strict=True):
             variable.assign(value)
 
-    def _epochs(self, epoch_of: EpochOf) -> Iterator[Batches]:
-        """Give the round's epochs in batches: a fixed number, or as far as its steps reach."""
+    def _epochs(self, epoch_of: EpochOf) -> Iterator[tuple[Batches, int]]:
+        """Give the round's epochs in batches, as many or as far as its steps reach, and its steps.
+
+        Epochs of a site are all of one size, so the first tells how many steps the round has.
+        """
         size, left = self._settings.batch_size, self._settings.local_steps
         if left is None:
             for number in range(self._settings.local_epochs):
-                yield list(batches(epoch_of(number), size))
+                epoch = list(batches(epoch_of(number), size))
+                yield epoch, self._settings.local_epochs * len(epoch)
             return
+        total = left
         for number in itertools.count():
             epoch = list(batches(epoch_of(number), size))[:left]
-            yield epoch
+            yield epoch, total
             left -= len(epoch)
             if left == 0:
                 return

@@ -15,6 +15,7 @@ from bs_server.cli.members import enrol, init, invite
 from bs_server.cli.results import release, report
 from bs_server.cli.study import run
 from bs_server.cli.trust import audit, renew, revoke
+from bs_server.cli.watch import pause, resume, status, stop
 
 app = typer.Typer(
     help="Coordinator of a federated bone-scan study: no image ever comes here.",
@@ -22,7 +23,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for _command in (init, invite, enrol, revoke, renew, run, audit, report, release, demo):
+for _command in (
+    *(init, invite, enrol, revoke, renew),
+    *(run, status, stop, pause, resume),
+    *(audit, report, release, demo),
+):
     app.command()(_command)
 
 

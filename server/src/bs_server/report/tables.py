@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from bs_server.report import wording
 from bs_server.report.external import observed_share
 from bs_server.report.published import PUBLISHED
-from bs_server.summary import ACCEPTED, CohortCount, ExternalSummary, SiteSummary, Summary
+from bs_server.summary import (
+    ACCEPTED,
+    MISSING,
+    CohortCount,
+    ExternalSummary,
+    SiteSummary,
+    Summary,
+)
 
 # What a message of each kind holds when it leaves a site.
 MESSAGE_KINDS = {
@@ -45,7 +52,11 @@ class SiteRow:
 
 @dataclass(frozen=True, slots=True)
 class RoundRow:
-    """One round; `refused` names the sites whose reply was not accepted, with the reason."""
+    """One round; the last three name sites, with the reason.
+
+    refused, missing : train replies that were not accepted, or did not come.
+    unvalidated : sites whose scans the pooled figures are without.
+    """
 
     round: int
     best: bool
@@ -55,6 +66,8 @@ class RoundRow:
     seconds: str
     accepted: int
     refused: tuple[str, ...]
+    missing: tuple[str, ...]
+    unvalidated: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +158,16 @@ def round_rows(summary: Summary) -> list[RoundRow]:
         auc = wording.pooled_auc(entry.pooled_auc, entry.pooled_auc_bound)
         loss = wording.number(entry.validation_loss, 4)
         examples = wording.count(entry.validation_examples)
-        refused = [f"{it.name}: {it.verdict}" for it in entry.sites if it.verdict != ACCEPTED]
+        used = {it.name for it in entry.sites if it.verdict == ACCEPTED}
+        unused = [it for it in entry.sites if it.name not in used]
+        refused = [f"{it.name}: {it.verdict}" for it in unused if it.verdict not in MISSING]
+        missing = [f"{it.name}: {it.verdict}" for it in unused if it.verdict in MISSING]
+        refused += [
+            f"{it.name}: {it.reason} (attempt {it.attempt}, then accepted)"
+            for it in entry.refusals
+            if it.message == "train" and it.name in used
+        ]
+        unvalidated = [f"{name}: {reason}" for name, reason in entry.not_validated.items()]
         rows.append(
             RoundRow(
                 round=entry.round,
@@ -154,8 +176,10 @@ def round_rows(summary: Summary) -> list[RoundRow]:
                 validation_loss=wording.cell(loss, "validation_loss", entry.hidden),
                 validation_examples=wording.cell(examples, "validation_examples", entry.hidden),
                 seconds=wording.number(entry.seconds, 1) or wording.GAP,
-                accepted=len(entry.sites) - len(refused),
+                accepted=len(used),
                 refused=tuple(refused),
+                missing=tuple(missing),
+                unvalidated=tuple(unvalidated),
             )
         )
     return rows
