@@ -10,6 +10,7 @@ os.environ["FLWR_DISABLE_UPDATE_CHECK"] = "1"
 
 import typer
 
+from bs_client.cli.reader_study import app as reader_study
 from bs_client.cli.results import predict
 from bs_client.cli.scans import check, deidentify, phantom, receive
 from bs_client.cli.study import audit, join, run
@@ -22,6 +23,7 @@ app = typer.Typer(
 )
 for _command in (join, check, run, audit, predict, receive, deidentify, phantom):
     app.command()(_command)
+app.add_typer(reader_study, name="reader-study")
 
 
 def main() -> None:
