@@ -179,9 +179,9 @@ def check_workbook(served: ServedStudy, *, readers: int, cases: int) -> None:
         auc = roc_auc_score(truth, [answer["score"] for answer in own])
         found = analysis["arms"]["unaided"]["readers"][f"R{number}"]["auc"]
         assert found == pytest.approx(auc, abs=1e-12)
-        # Of the case during which the server was gone, only the time before and after counts.
+        # While the server is gone, or this machine stands still for long, no time is active.
         assert all(0 <= answer["active_s"] <= answer["wall_s"] for answer in own)
-        assert sum(answer["active_s"] == 0 for answer in own) <= 1
+        assert np.median([answer["active_s"] for answer in own]) > 0
 
 
 def run_to_the_end(root: Path, browser: Browser, *, readers: int, cases: int) -> None:
