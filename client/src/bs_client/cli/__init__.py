@@ -12,6 +12,7 @@ import typer
 
 from bs_client.cli.audit import audit
 from bs_client.cli.joining import join, preflight
+from bs_client.cli.reader_study import app as reader_study
 from bs_client.cli.results import predict
 from bs_client.cli.run import run
 from bs_client.cli.scans import check, deidentify, phantom, receive
@@ -24,6 +25,7 @@ app = typer.Typer(
 )
 for _command in (join, preflight, check, run, audit, predict, receive, deidentify, phantom):
     app.command()(_command)
+app.add_typer(reader_study, name="reader-study")
 
 
 def main() -> None:
