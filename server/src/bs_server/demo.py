@@ -21,7 +21,8 @@ from typing import IO
 from rich.console import Console
 
 from bs_common.errors import ConfigError, StudyStopped
-from bs_common.settings import Role, StudySettings, differences_from_paper
+from bs_common.profiles import differences_from_paper
+from bs_common.settings import Role, StudySettings
 from bs_common.toml import write_toml
 from bs_server.authority import make_authority
 from bs_server.config import Deadlines, ServerSettings, StudyFile, StudyFolder
@@ -97,7 +98,8 @@ def demo_settings(options: DemoOptions) -> StudySettings:
     """Give settings with which a study of four processes ends in minutes on two cores.
 
     A head on a random backbone learns slowly at the paper's learning rate, so it is ten times
-    higher here, with five local epochs a round.
+    higher here, with five local epochs a round. Its probabilities lie high, so the threshold is
+    chosen on the validation scans.
     """
     return StudySettings(
         name="demo",
@@ -109,6 +111,7 @@ def demo_settings(options: DemoOptions) -> StudySettings:
         rounds=options.rounds,
         local_epochs=5,
         learning_rate=1e-3,
+        threshold_rule="youden",
     )
 
 

@@ -23,7 +23,7 @@ from bs_server.aggregation import Update, federated_average
 from bs_server.checkpoint import Checkpoints
 from bs_server.config import StudyFile, StudyFolder
 from bs_server.exchange import Answer, Exchange, Link, NoAnswer
-from bs_server.external import ask_once
+from bs_server.external import Question, ask_once
 from bs_server.outcome import Course, Described, summarise
 from bs_server.register import Register
 from bs_server.screening import Declared, admit_update
@@ -81,9 +81,7 @@ def run_study(study: Study, link: Link, progress: Progress, *, clock: Clock) -> 
         study.folder,
         exchange,
         study.evaluate_sites,
-        round_number=best.round,
-        arrays=arrays,
-        threshold=study.file.study.threshold,
+        question=Question(best.round, arrays, best.threshold, study.file.study),
     )
     course = Course(started, rounds, best, chosen_by, external)
     return summarise(study.file, described, course, finished=clock())
@@ -229,13 +227,15 @@ def _validate(
     started: float,
 ) -> RoundSummary:
     request = Request(MessageType.EVALUATE, number, arrays)
-    pooled = pool_validation(_all(exchange.ask(request, study.train_sites), "evaluate"))
+    replies = _all(exchange.ask(request, study.train_sites), "evaluate")
+    pooled = pool_validation(replies, study.file.study.threshold_rule)
     return RoundSummary(
         round=number,
         pooled_auc=pooled.auc,
         pooled_auc_bound=pooled.auc_bound,
         validation_loss=pooled.loss,
         validation_examples=pooled.examples,
+        threshold=None if pooled.threshold is None else pooled.threshold.probability,
         weights_sha256=digest(arrays),
         seconds=time.monotonic() - started,
         sites=trained,

@@ -16,6 +16,7 @@ from bs_client.data.dataset import Dataset, load_dataset
 from bs_client.data.labels import Split
 from bs_client.data.sampling import balanced_epoch
 from bs_client.evaluation.judgement import judge
+from bs_client.federation.external_reply import external_metrics
 from bs_client.federation.small_cells import merge_small_bins
 from bs_client.model.backbone import load_backbone
 from bs_client.model.device import prepare_device
@@ -29,6 +30,7 @@ from bs_common.errors import DataError
 from bs_common.joining import Invitation
 from bs_common.messages import Metric, Reply, Request
 from bs_common.metrics import histogram
+from bs_common.settings import StudySettings
 from bs_common.weights import digest
 
 _log = logging.getLogger(__name__)
@@ -113,35 +115,21 @@ class SiteWork:
             "num-examples": len(labels),
             "loss": cross_entropy(margins, labels),
         }
-        for row, name in enumerate(CLASSES):
-            metrics[f"histogram.{name}"] = counts[row].tolist()
+        metrics |= merge_small_bins(counts, self.file.policy.min_cell).metrics()
         return Reply(MessageType.EVALUATE, request.round_number, {}, metrics)
 
     def external(self, request: Request) -> Reply:
         """Judge the finished model on the held-out scans; only aggregates are in the answer."""
-        entries = self.dataset.of_split(Split.EXTERNAL)
         judgement = judge(
             self.dataset,
-            entries,
+            self.dataset.of_split(Split.EXTERNAL),
             self._margins(Split.EXTERNAL, request.arrays),
             network=self.network,
+            threshold=_threshold(request, self.dataset.settings),
             folder=self.folder.private,
             progress=_log_progress("maps"),
         )
-        result = judgement.result
-        metrics: dict[str, Metric] = {
-            "tp": result.confusion.tp,
-            "fn": result.confusion.fn,
-            "tn": result.confusion.tn,
-            "fp": result.confusion.fp,
-            "overlays": judgement.overlays,
-            "auc": result.auc,
-            "auc-low": result.auc_interval[0],
-            "auc-high": result.auc_interval[1],
-        }
-        cells = merge_small_bins(result.roc_counts, self.file.policy.min_cell)
-        for row, name in enumerate(CLASSES):
-            metrics[f"roc.{name}"] = cells[row].tolist()
+        metrics = external_metrics(judgement, self.file.policy.min_cell)
         texts = {"weights-sha256": digest(request.arrays)}
         return Reply(MessageType.EXTERNAL, request.round_number, {}, metrics, texts)
 
@@ -194,6 +182,11 @@ def open_site(folder: SiteFolder) -> SiteWork:
     return SiteWork(
         folder, file, invitation, dataset, network, Trainer(network, settings), backbone, device
     )
+
+
+def _threshold(request: Request, settings: StudySettings) -> float:
+    chosen = request.numbers.get("threshold")
+    return chosen if isinstance(chosen, float) else settings.threshold
 
 
 def _log_progress(what: str) -> Callable[[int, int], None]:

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.table import Table
 
+from bs_common.profiles import Profile, compare_with_paper, profile_settings
 from bs_common.settings import Role, StudySettings
 from bs_common.toml import write_toml
 from bs_server import register
@@ -22,12 +24,16 @@ def init(
     name: Annotated[str, typer.Option(help="Name of the study.")] = "bone-scan",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8443,
     san: Annotated[list[str], typer.Option(help="Further names in the certificate.")] = [],  # noqa: B006
+    profile: Annotated[
+        Profile | None,
+        typer.Option(help="paper: all of the paper's settings; fast: the head alone is trained."),
+    ] = None,
 ) -> None:
     """Make a study: settings file, certificate authority, server certificate."""
     with explained():
         folder = StudyFolder(study_dir)
         file = StudyFile(
-            study=StudySettings(name=name, seed=int.from_bytes(os.urandom(4), "big")),
+            study=_settings(profile, name, seed=int.from_bytes(os.urandom(4), "big")),
             server=ServerSettings(port=port, address=f"{host}:{port}"),
         )
         study_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -36,8 +42,25 @@ def init(
             return
         make_authority(folder.authority, study=name, names=[host, *san], now=now())
         write_toml(folder.study_file, file)
+    if profile is not None:
+        out.print(_comparison(file.study))
     out.print(f"Study made. Look through {folder.study_file}, then:", soft_wrap=True)
     out.print(f"  bs-server invite SITE --role train|evaluate --study {study_dir}", soft_wrap=True)
+
+
+def _settings(profile: Profile | None, name: str, *, seed: int) -> StudySettings:
+    if profile is None:
+        return StudySettings(name=name, seed=seed)
+    return profile_settings(profile, name=name, seed=seed)
+
+
+def _comparison(settings: StudySettings) -> Table:
+    """Show every setting beside the paper's; a departure is marked."""
+    table = Table("setting", "this study", "paper", "what the paper prints", "")
+    for row in compare_with_paper(settings):
+        mark = "" if row.study == row.paper else "differs"
+        table.add_row(row.setting, row.study, row.paper, row.printed, mark)
+    return table
 
 
 def invite(
