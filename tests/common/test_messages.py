@@ -257,7 +257,7 @@ def test_an_unknown_entry_in_a_request_is_refused() -> None:
         (config("version.backend", "tensorflow"), "text"),
         (config("version.python", "3.11 on JOHN"), "text"),
         (config("hidden", "tp;fn"), "text"),
-        (config("hidden", ",".join(["train.metastasis"] * 300)), "text"),
+        (config("hidden", ",".join(["train.metastasis"] * 1000)), "text"),
         (config("hidden", 0), "text"),
         (without("config", "hidden"), "text"),
     ],
