@@ -10,7 +10,7 @@ os.environ["FLWR_DISABLE_UPDATE_CHECK"] = "1"
 
 import typer
 
-from bs_client.cli.evidence import metrics
+from bs_client.cli.evidence import metrics, sanity
 from bs_client.cli.results import predict
 from bs_client.cli.scans import check, deidentify, phantom, receive
 from bs_client.cli.study import audit, join, run
@@ -21,7 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for _command in (join, check, run, audit, predict, metrics, receive, deidentify, phantom):
+for _command in (join, check, run, audit, predict, metrics, sanity, receive, deidentify, phantom):
     app.command()(_command)
 
 

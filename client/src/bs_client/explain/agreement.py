@@ -7,12 +7,15 @@ can draw it, which is the ceiling.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.stats import t as student
 from sklearn.metrics import average_precision_score
 
 from bs_client.data.masks import Mask, Masks
@@ -225,8 +228,7 @@ def summarise_agreement(
     """
     if not scans:
         return None
-    draws = generator(seed, "bootstrap", "agreement")
-    drawn = draws.integers(0, len(scans), (resamples, len(scans)))
+    drawn = draw_scans(len(scans), seed=seed, resamples=resamples)
     values = {
         source: {
             name: np.array([getattr(scan.by_source[source], name) for scan in scans])
@@ -239,16 +241,16 @@ def summarise_agreement(
         scans=len(scans),
         blank=sum(scan.blank for scan in scans),
         by_source={
-            source: {name: _ratio(array, ones, drawn) for name, array in measures.items()}
+            source: {name: bootstrap_ratio(array, ones, drawn) for name, array in measures.items()}
             for source, measures in values.items()
         },
         beyond_intensity={
-            name: _ratio(values["model"][name] - values["intensity"][name], ones, drawn)
+            name: bootstrap_ratio(values["model"][name] - values["intensity"][name], ones, drawn)
             for name in MEASURES
         },
-        chance=_ratio(np.array([scan.chance for scan in scans]), ones, drawn),
+        chance=bootstrap_ratio(np.array([scan.chance for scan in scans]), ones, drawn),
         lesions=sum(scan.lesions for scan in scans),
-        lesion_hits=_ratio(
+        lesion_hits=bootstrap_ratio(
             np.array([scan.lesions_hit for scan in scans], float),
             np.array([scan.lesions for scan in scans], float),
             drawn,
@@ -256,6 +258,28 @@ def summarise_agreement(
     )
 
 
-def _ratio(parts: Values, wholes: Values, drawn: NDArray[np.int64]) -> Mean:
+def draw_scans(scans: int, *, seed: int, resamples: int) -> NDArray[np.int64]:
+    """Draw places of scans with replacement, (resamples, scans)."""
+    draws = generator(seed, "bootstrap", "agreement")
+    return draws.integers(0, scans, (resamples, scans))
+
+
+def bootstrap_ratio(parts: Values, wholes: Values, drawn: NDArray[np.int64]) -> Mean:
+    """Give sum(parts) / sum(wholes) over scans, with an expanded percentile interval.
+
+    Of few scans the percentile interval is too narrow: it takes the normal law for Student's and
+    n for n - 1. It is read at the level that makes up for both (Hesterberg 2015, Am. Stat. 69:371):
+    tails of Phi(-sqrt(n / (n - 1)) t), t the upper 2.5 % point of Student's law with n - 1 degrees.
+
+    Parameters
+    ----------
+    parts, wholes : (scans,); a mean over scans has wholes of 1.
+    drawn : from `draw_scans`. One scan alone has an interval without width.
+    """
+    value = float(parts.sum() / wholes.sum())
+    count = parts.size
+    if count < 2:
+        return Mean(value, value, value)
+    tail = NormalDist().cdf(-math.sqrt(count / (count - 1)) * float(student.ppf(0.975, count - 1)))
     ratios = parts[drawn].sum(axis=1) / wholes[drawn].sum(axis=1)
-    return Mean(float(parts.sum() / wholes.sum()), *percentile_interval(ratios))
+    return Mean(value, *percentile_interval(ratios, 1 - 2 * tail))
