@@ -62,7 +62,10 @@ def read_nifti(path: Path, geometry: Geometry) -> Pair:
         raise DataError("A mask is NIfTI, which needs nibabel.", remedy=_NIBABEL) from error
     try:
         values = np.asanyarray(nibabel.Nifti1Image.from_filename(str(path)).dataobj)
-    except (OSError, ValueError, EOFError, nibabel.filebasedimages.ImageFileError) as error:
+    except (
+        *(OSError, ValueError, EOFError),
+        *(nibabel.filebasedimages.ImageFileError, nibabel.spatialimages.HeaderDataError),
+    ) as error:
         raise DataError(
             "A mask cannot be read as NIfTI.", remedy="Export the mask again, as a label map."
         ) from error
