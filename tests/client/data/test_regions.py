@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import nibabel
 import numpy as np
@@ -10,7 +11,6 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.pixels import pack_bits
 from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRLittleEndian, SegmentationStorage, generate_uid
 
@@ -46,7 +46,8 @@ EXPECTED = {
 
 
 def write_nifti(path: Path, array: NDArray[np.generic]) -> Path:
-    nibabel.Nifti1Image(array, np.eye(4)).to_filename(str(path))
+    image: Any = nibabel.Nifti1Image
+    image(array, np.eye(4)).to_filename(str(path))
     return path
 
 
@@ -88,9 +89,10 @@ def test_a_file_of_another_kind_is_refused_without_naming_it(tmp_path: Path, nam
     assert "DOE" not in str(refused.value) + refused.value.remedy
 
 
-def segmentation(
-    frames: list[tuple[int, NDArray[np.bool_], tuple[str, int] | None]], labels: list[str]
-) -> Dataset:
+Frames = list[tuple[int, NDArray[np.bool_], tuple[str, int] | None]]
+
+
+def segmentation(frames: Frames, labels: list[str]) -> Dataset:
     """A binary SEG object with frames of (segment, pixels, source frame), PS3.3 A.51."""
     dataset = Dataset()
     dataset.file_meta = FileMetaDataset()
@@ -113,7 +115,9 @@ def segmentation(
     dataset.PerFrameFunctionalGroupsSequence = Sequence(
         [_groups(segment, source) for segment, _, source in frames]
     )
-    dataset.PixelData = pack_bits(np.stack([pixels for _, pixels, _ in frames]).ravel())
+    pixels = np.stack([pixels for _, pixels, _ in frames])
+    packed = np.packbits(pixels.ravel(), bitorder="little").tobytes()
+    dataset.PixelData = packed + bytes(len(packed) % 2)  # of even length, PS3.5 8.1.1
     return dataset
 
 
@@ -137,9 +141,7 @@ def write_segmentation(path: Path, dataset: Dataset) -> Path:
 LABELS = ["Metastasis", "Urinary bladder", "Injection site"]
 
 
-def all_frames(
-    sources: tuple[tuple[str, int], tuple[str, int]] | None,
-) -> list[tuple[int, NDArray[np.bool_], tuple[str, int] | None]]:
+def all_frames(sources: tuple[tuple[str, int], tuple[str, int]] | None) -> Frames:
     return [
         (number, SPOTS[view] == number, sources[view] if sources else None)
         for number in (1, 2, 3)
@@ -165,14 +167,14 @@ def test_frames_that_name_none_are_anterior_and_then_posterior(tmp_path: Path) -
 
 
 def test_one_frame_on_the_posterior_view_alone(tmp_path: Path) -> None:
-    frames = [(1, SPOTS[1] == 1, FRAMES[1])]
+    frames: Frames = [(1, SPOTS[1] == 1, FRAMES[1])]
     path = write_segmentation(tmp_path / "mask.dcm", segmentation(frames, ["Lesion 1"]))
 
     assert places(read_regions(path, GEOMETRY, frames=FRAMES)[Region.METASTASIS]) == [[], [[4, 3]]]
 
 
 def test_two_lesions_as_two_segments_are_both_metastases(tmp_path: Path) -> None:
-    frames = [(1, SPOTS[0] == 1, FRAMES[0]), (2, SPOTS[0] == 2, FRAMES[0])]
+    frames: Frames = [(1, SPOTS[0] == 1, FRAMES[0]), (2, SPOTS[0] == 2, FRAMES[0])]
     path = write_segmentation(tmp_path / "mask.dcm", segmentation(frames, ["L1", "L2"]))
 
     found = read_regions(path, GEOMETRY, frames=FRAMES)
@@ -181,7 +183,7 @@ def test_two_lesions_as_two_segments_are_both_metastases(tmp_path: Path) -> None
 
 
 def test_a_segmentation_in_another_matrix_is_refused(tmp_path: Path) -> None:
-    frames = [(1, np.ones((8, 8), bool), FRAMES[0])]
+    frames: Frames = [(1, np.ones((8, 8), bool), FRAMES[0])]
     path = write_segmentation(tmp_path / "mask.dcm", segmentation(frames, ["L"]))
 
     with pytest.raises(DataError, match=r"\(8, 8\) that lies on neither view"):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
-from skimage.metrics import structural_similarity
+from skimage import metrics
 
 from bs_client.explain.gradcam import Maps, grad_cam
 from bs_client.explain.sanity import GROUPS, SURVIVES, cascade, compare_maps, ssim
@@ -44,13 +46,15 @@ def broken_maps(_weights: NamedArrays) -> Maps:
     """What an edge detector draws: the picture alone."""
     rows, columns = np.gradient(IMAGES, axis=(1, 2))
     edges = np.abs(rows) + np.abs(columns)
-    return (edges / edges.max(axis=(1, 2), keepdims=True)).astype(np.float32)
+    scaled: Maps = (edges / edges.max(axis=(1, 2), keepdims=True)).astype(np.float32)
+    return scaled
 
 
 def half_broken_maps(weights: NamedArrays) -> Maps:
     """A map whose error is plain to see, with a little of the model mixed in."""
     mixed = broken_maps(weights) + 0.1 * honest_maps(weights)
-    return (mixed / mixed.max(axis=(1, 2), keepdims=True)).astype(np.float32)
+    scaled: Maps = (mixed / mixed.max(axis=(1, 2), keepdims=True)).astype(np.float32)
+    return scaled
 
 
 LAYERS = ("head_output", "head_hidden", "block5")
@@ -116,6 +120,7 @@ def test_structural_similarity_is_that_of_scikit_image(shape: tuple[int, int]) -
     one = RNG.random(shape).astype(np.float32)
     other = np.clip(one + RNG.normal(0, 0.2, shape), 0, 1).astype(np.float32)
 
+    structural_similarity: Any = metrics.structural_similarity
     expected = structural_similarity(one.astype(float), other.astype(float), data_range=1.0)
 
     assert ssim(one, other) == pytest.approx(expected, abs=1e-9)
