@@ -14,7 +14,7 @@ from bs_common.thresholds import Threshold, choose_threshold
 from bs_server.summary import SMALL_CELL, RoundSummary
 
 # An AUC known less well than this chooses no round: rounds differ by a hundredth or two.
-COARSE = 0.02
+COARSE = 0.05
 
 ChosenBy = Literal["pooled_auc", "validation_loss"]
 

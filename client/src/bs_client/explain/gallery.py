@@ -126,7 +126,7 @@ def write_gallery(
             title=title,
             remarks=remarks,
             synthetic=any(case.caption.synthetic for case in cases),
-            threshold=result.threshold,
+            threshold=f"{result.threshold:.3g}",
             scans=len(cases),
             rows=headline_rows(result, seed=seed, resamples=resamples),
             separated=result.auc in (0.0, 1.0),

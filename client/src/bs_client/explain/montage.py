@@ -20,7 +20,8 @@ from bs_client.explain.overlay import (
 from bs_common.files import write_atomic
 
 COLUMNS = 3  # cases in a row
-_CASE_WIDTH_IN, _CASE_HEIGHT_IN = 3.4, 4.6
+_CASE_WIDTH_IN, _TALLEST_IN = 3.4, 4.6
+_CAPTION_IN = 0.45
 _HEAD_IN = 0.75
 _BAR_IN = 0.9
 _DOTS_PER_INCH = 110
@@ -38,16 +39,23 @@ def draw_montage(path: Path, cases: Sequence[CaseMap], *, title: str) -> None:
     """
     rows = -(-len(cases) // COLUMNS)
     columns = min(COLUMNS, len(cases))
-    size = (max(columns * _CASE_WIDTH_IN, 6.0) + _BAR_IN, rows * _CASE_HEIGHT_IN + _HEAD_IN)
+    tall = min(_TALLEST_IN, max(_height_in(case) for case in cases))
+    size = (max(columns * _CASE_WIDTH_IN, 6.0) + _BAR_IN, rows * tall + _HEAD_IN)
     figure = Figure(figsize=size, dpi=_DOTS_PER_INCH)
     for place, case in enumerate(cases):
         row, column = divmod(place, COLUMNS)
-        _draw_case(figure, case, row=row, column=column)
-    height = min(_CASE_HEIGHT_IN - 1.0, size[1] - _HEAD_IN - 0.4)
+        _draw_case(
+            figure,
+            case,
+            left=column * _CASE_WIDTH_IN + 0.1,
+            top=size[1] - _HEAD_IN - row * tall,
+            tall=tall,
+        )
+    height = tall - _CAPTION_IN
     bar = figure.add_axes(
         (
             (size[0] - _BAR_IN + 0.1) / size[0],
-            1 - (_HEAD_IN + 0.35 + height) / size[1],
+            1 - (_HEAD_IN + _CAPTION_IN - 0.1 + height) / size[1],
             0.14 / size[0],
             height / size[1],
         )
@@ -61,10 +69,14 @@ def draw_montage(path: Path, cases: Sequence[CaseMap], *, title: str) -> None:
     write_atomic(path, png_bytes(figure), mode=0o600)
 
 
-def _draw_case(figure: Figure, case: CaseMap, *, row: int, column: int) -> None:
+def _height_in(case: CaseMap) -> float:
+    """Give the height of a case whose two views fill its width."""
+    rows, columns = case.anterior.counts[shown_box(case.anterior, case.posterior)].shape
+    return float((_CASE_WIDTH_IN - 0.2) / 2 * rows / columns + _CAPTION_IN)
+
+
+def _draw_case(figure: Figure, case: CaseMap, *, left: float, top: float, tall: float) -> None:
     width, height = figure.get_size_inches()
-    left = column * _CASE_WIDTH_IN + 0.1
-    top = height - _HEAD_IN - row * _CASE_HEIGHT_IN
     box = shown_box(case.anterior, case.posterior)
     strongest = max(float(v.heat.max(initial=0)) for v in (case.anterior, case.posterior)) or 1.0
     panel = (_CASE_WIDTH_IN - 0.2) / 2
@@ -72,9 +84,9 @@ def _draw_case(figure: Figure, case: CaseMap, *, row: int, column: int) -> None:
         axes = figure.add_axes(
             (
                 (left + side * panel) / width,
-                (top - _CASE_HEIGHT_IN + 0.1) / height,
+                (top - tall + 0.1) / height,
                 (panel - 0.05) / width,
-                (_CASE_HEIGHT_IN - 0.45) / height,
+                (tall - _CAPTION_IN) / height,
             )
         )
         axes.imshow(lay_over(inverted_grey(view.counts)[box], view.heat[box] / strongest))

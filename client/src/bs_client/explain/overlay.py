@@ -113,7 +113,7 @@ class OverlayCaption:
         """Give the two lines above the picture."""
         call = "called metastasis" if self.called else "called no metastasis"
         lines = f"Case {self.case}: {call}\n"
-        lines += f"probability {self.probability:.3f}, threshold {self.threshold:g}"
+        lines += f"probability {self.probability:.3f}, threshold {self.threshold:.3g}"
         if self.label is not None:
             truth = "metastasis" if self.label else "no metastasis"
             lines += f"; label {truth} ({self.outcome})"
