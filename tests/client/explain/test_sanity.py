@@ -144,3 +144,15 @@ def test_likeness_is_the_mean_over_scans() -> None:
 
 def test_a_blank_map_is_like_nothing() -> None:
     assert compare_maps(IMAGES, np.zeros_like(IMAGES)).spearman == 0
+
+
+def test_a_common_blank_background_makes_no_likeness() -> None:
+    one, other = np.zeros((2, 1, 16, 16), np.float32)
+    one[0, 4:8, 4:8] = RNG.random((4, 4))
+    other[0, 4:8, 4:8] = RNG.random((4, 4))
+
+    found = compare_maps(one, other)
+
+    expected = spearmanr(one[0, 4:8, 4:8].ravel(), other[0, 4:8, 4:8].ravel()).statistic
+    assert found.spearman == pytest.approx(expected)
+    assert spearmanr(one.ravel(), other.ravel()).statistic > 0.9

@@ -34,7 +34,8 @@ _SSIM_C1, _SSIM_C2 = 0.01**2, 0.03**2  # for values in [0, 1], Wang et al. 2004
 class Likeness:
     """How alike two sets of maps are, means over scans (and draws).
 
-    spearman : rank correlation over the cells of a map; 0 where one of the maps is constant.
+    spearman : rank correlation over the cells where either map is above zero, for all maps are
+        blank beside the body; 0 where one of them is constant there.
     ssim : structural similarity.
     """
 
@@ -108,9 +109,11 @@ def compare_maps(first: Maps, second: Maps) -> Likeness:
 
 
 def _rank_correlation(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
-    if np.ptp(first) == 0 or np.ptp(second) == 0:
+    lit = (first > 0) | (second > 0)
+    one, other = first[lit], second[lit]
+    if one.size < 3 or np.ptp(one) == 0 or np.ptp(other) == 0:
         return 0.0
-    return float(spearmanr(first.ravel(), second.ravel()).statistic)
+    return float(spearmanr(one, other).statistic)
 
 
 def ssim(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
