@@ -58,7 +58,8 @@ def evaluate_reply() -> Reply:
 def external_reply() -> Reply:
     metrics: dict[str, Metric] = {"tp": 7, "fn": 1, "tn": 6, "fp": 2, "overlays": 9}
     metrics |= {"auc": 0.9, "auc-low": 0.8, "auc-high": 1.0}
-    metrics |= {"roc.metastasis": [1, 7], "roc.no_metastasis": [6, 2]}
+    metrics |= {"histogram.metastasis": [1, 7], "histogram.no_metastasis": [6, 2]}
+    metrics |= {"histogram.edges": [25], "brier": 0.1}
     return Reply(MessageType.EXTERNAL, 3, {}, metrics, {"weights-sha256": "b" * 64})
 
 
@@ -94,7 +95,8 @@ def test_a_reply_arrives_as_it_was_sent(reply: Reply) -> None:
 @pytest.mark.parametrize("kind", list(MessageType))
 def test_a_request_arrives_as_it_was_sent(kind: MessageType) -> None:
     model = {MessageType.TRAIN, MessageType.EVALUATE, MessageType.EXTERNAL}
-    sent = Request(kind, 3, HEAD if kind in model else {})
+    numbers = {"threshold": 0.5} if kind is MessageType.EXTERNAL else {}
+    sent = Request(kind, 3, HEAD if kind in model else {}, numbers)
 
     read = read_request(kind.value, over_the_wire(write_request(sent, SETTINGS)), SETTINGS)
 
@@ -255,7 +257,7 @@ def test_an_unknown_entry_in_a_request_is_refused() -> None:
         (config("version.backend", "tensorflow"), "text"),
         (config("version.python", "3.11 on JOHN"), "text"),
         (config("hidden", "tp;fn"), "text"),
-        (config("hidden", ",".join(["train.metastasis"] * 300)), "text"),
+        (config("hidden", ",".join(["train.metastasis"] * 1000)), "text"),
         (config("hidden", 0), "text"),
         (without("config", "hidden"), "text"),
     ],
@@ -296,7 +298,15 @@ def test_a_text_of_another_name_or_form_is_refused(change: Change, reason: str) 
         (evaluate_reply(), metric("histogram.metastasis", [0.0] * 256), "number_type"),
         (evaluate_reply(), metric("histogram.metastasis", [False] * 256), "number_type"),
         (evaluate_reply(), metric("histogram.metastasis", [0] * 255 + [-1]), "number_range"),
-        (external_reply(), metric("roc.metastasis", [0] * 257), "length"),
+        (external_reply(), metric("histogram.metastasis", [0] * 257), "length"),
+        (external_reply(), metric("histogram.metastasis", [1, 3, 4]), "length"),
+        (external_reply(), metric("histogram.edges", [25, 26]), "length"),
+        (external_reply(), metric("histogram.edges", [51]), "edges"),
+        (external_reply(), metric("histogram.edges", [0.5]), "number_type"),
+        (external_reply(), metric("masks", 1.0), "number_type"),
+        (external_reply(), metric("subgroup.sex.female.tp", -1), "number_range"),
+        (external_reply(), metric("subgroup.sex.unknown.tp", 9), "unknown_key"),
+        (external_reply(), metric("agreement.model.pointing", 1.5), "number_range"),
     ],
 )
 def test_a_number_of_another_name_type_range_or_length_is_refused(
@@ -310,7 +320,7 @@ def test_merged_cells_may_be_fewer_than_the_bins() -> None:
 
     content = over_the_wire(write_reply(reply, SETTINGS))
 
-    assert read_reply("query.external", content, SETTINGS).metrics["roc.metastasis"] == [1, 7]
+    assert read_reply("query.external", content, SETTINGS).metrics["histogram.metastasis"] == [1, 7]
 
 
 def test_a_hidden_number_is_absent_and_named() -> None:

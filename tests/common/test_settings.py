@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from bs_common.settings import StudySettings, differences_from_paper
+from bs_common.settings import StudySettings
 
 # Another valid value of every field.
 OTHER: dict[str, Any] = {
@@ -24,6 +24,8 @@ OTHER: dict[str, Any] = {
     "batch_size": 8,
     "learning_rate": 1e-3,
     "threshold": 0.4,
+    "threshold_rule": "sensitivity:0.9",
+    "bootstrap_resamples": 100,
     "validation_fraction": 0.2,
     "min_cell": 10,
 }
@@ -100,13 +102,3 @@ def test_settings_cannot_be_changed_after_they_were_agreed_to() -> None:
 
     with pytest.raises(ValidationError):
         settings.rounds = 7
-
-
-def test_the_defaults_are_the_papers() -> None:
-    assert differences_from_paper(StudySettings(name="any", seed=99)) == ()
-
-
-def test_each_departure_from_the_paper_is_told_with_both_values() -> None:
-    told = differences_from_paper(StudySettings(name="any", trainable="head", rounds=10))
-
-    assert told == ("trainable = head (paper: all)", "rounds = 10 (paper: 6)")

@@ -53,6 +53,18 @@ def test_init_makes_a_study_and_tells_the_next_step(tmp_path: Path) -> None:
     assert (tmp_path / "study").stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.parametrize(("profile", "trainable"), [("paper", "all"), ("fast", "head")])
+def test_init_after_a_profile_shows_it_beside_the_paper(
+    tmp_path: Path, profile: str, trainable: str
+) -> None:
+    result = call("init", tmp_path / profile, "--host", "a", "--profile", profile)
+
+    settings = StudyFolder(tmp_path / profile).read().study
+    assert settings.trainable == trainable
+    assert "what the paper" in result.stdout
+    assert ("differs" in result.stdout) is (profile == "fast")
+
+
 def test_init_run_twice_changes_nothing(study: StudyFolder) -> None:
     before = {p: p.read_bytes() for p in study.path.rglob("*") if p.is_file()}
 

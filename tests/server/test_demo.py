@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from bs_common.errors import ConfigError
-from bs_common.settings import differences_from_paper
+from bs_common.profiles import differences_from_paper
 from bs_server.demo import SITES, DemoOptions, demo_settings, run_demo
 
 

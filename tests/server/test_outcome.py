@@ -47,7 +47,7 @@ def entry(number: int) -> RoundSummary:
 def summary(*sites: SiteSummary, finished: datetime.datetime = BEGUN) -> Summary:
     file = StudyFile(study=SETTINGS, server=ServerSettings(address="a:1"))
     rounds = [entry(number) for number in range(4)]
-    course = Course(BEGUN, rounds, rounds[2], "pooled_auc", None)
+    course = Course(BEGUN, rounds, rounds[2], "pooled_auc", [])
     return summarise(file, Described(list(sites), {}), course, finished=finished)
 
 

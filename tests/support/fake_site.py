@@ -19,6 +19,7 @@ from bs_client.federation.app import make_app
 from bs_client.federation.gate import Gate
 from bs_common.architecture import backbone_shapes
 from bs_common.audit import AuditLog, Passage
+from bs_common.bins import COUNTS_NAMES, edges_with
 from bs_common.contract import COHORT_CELLS, MessageType, reply_shapes
 from bs_common.messages import Metric, Reply, Request
 from bs_common.metrics import histogram
@@ -79,10 +80,11 @@ class FakeWork:
 
     def external(self, request: Request) -> Reply:
         self.seen.append(request)
-        counts = histogram(*self._scores(request))
         metrics: dict[str, Metric] = {"tp": 7, "fn": 1, "tn": 6, "fp": 2, "overlays": 9}
-        metrics |= {"auc": 0.9, "auc-low": 0.8, "auc-high": 0.99}
-        metrics |= {"roc.no_metastasis": counts[0].tolist(), "roc.metastasis": counts[1].tolist()}
+        metrics |= {"auc": 0.9, "auc-low": 0.8, "auc-high": 0.99, "brier": 0.1}
+        counts = histogram(*self._scores(request), edges_with(0.5))
+        metrics |= {name: counts[row].tolist() for row, name in enumerate(COUNTS_NAMES)}
+        metrics["histogram.edges"] = list(range(counts.shape[1] - 1))
         texts = {"weights-sha256": digest(request.arrays)}
         return Reply(MessageType.EXTERNAL, request.round_number, {}, metrics, texts)
 

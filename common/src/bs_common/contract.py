@@ -13,7 +13,8 @@ from enum import StrEnum
 from typing import Literal
 
 from bs_common.architecture import Shape, array_shapes, backbone_shapes
-from bs_common.metrics import HISTOGRAM_EDGES
+from bs_common.bins import COUNTS_NAMES, EDGES_NAME
+from bs_common.metrics import HISTOGRAM_EDGES, ROC_EDGES
 from bs_common.settings import Role, StudySettings
 
 CONTRACT_VERSION = 2
@@ -68,7 +69,11 @@ REQUESTS_BY_ROLE: Mapping[Role, frozenset[MessageType]] = {
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """A number, or a list of `length` (exactly, or at most) numbers, within [low, high]."""
+    """A number, or a list of `length` (exactly, or at most) numbers, within [low, high].
+
+    hideable : may be left out if it is named as hidden, for the small count it rests on.
+    optional : may be left out because there is no such figure, as of masks where there are none.
+    """
 
     kind: Literal["int", "float"]
     low: float = 0
@@ -76,20 +81,72 @@ class Numbers:
     length: int | None = None
     at_most: bool = False
     hideable: bool = False
+    optional: bool = False
 
 
 EXAMPLES = Numbers("int", low=1)
 HIDEABLE_COUNT = Numbers("int", hideable=True)
 HIDEABLE_RATE = Numbers("float", high=1, hideable=True)
 LOSS = Numbers("float", high=1e6)
-HISTOGRAM = Numbers("int", length=HISTOGRAM_BINS, hideable=True)
-ROC_CELLS = Numbers("int", length=HISTOGRAM_BINS, at_most=True, hideable=True)
+FIGURE = Numbers("float", low=-1e6, high=1e6, hideable=True, optional=True)
+SHARE = Numbers("float", high=1, hideable=True, optional=True)
+# Scans by score: bins merged by the site, and which edges of the grid are left between them. Edge
+# numbers, not edges: a number of free choice could carry a scan's score.
+SCORE_BINS: Mapping[str, Numbers] = {
+    **dict.fromkeys(
+        COUNTS_NAMES, Numbers("int", length=HISTOGRAM_BINS, at_most=True, hideable=True)
+    ),
+    EDGES_NAME: Numbers(
+        "int",
+        high=HISTOGRAM_BINS - 2,
+        length=HISTOGRAM_BINS - 1,
+        at_most=True,
+        hideable=True,
+        optional=True,
+    ),
+}
 
 SPLITS = ("train", "validation", "external")
 COHORT_CELLS = tuple(
     f"{split}.{label}" for split in SPLITS for label in ("metastasis", "no_metastasis")
 )
 CONFUSION_CELLS = ("tp", "fn", "tn", "fp")
+
+# The edges to which a reply's edge numbers point; the nearest of the external ones is moved to the
+# threshold (`bins.edges_with`).
+SCORE_GRIDS = {MessageType.EVALUATE: HISTOGRAM_EDGES, MessageType.EXTERNAL: ROC_EDGES}
+
+# Whose scans are counted apart: closed lists, so that no text of a scan or a person can travel.
+SUBGROUPS: Mapping[str, tuple[str, ...]] = {
+    "sex": ("female", "male", "other"),
+    "age": ("under-50", "50-to-64", "65-to-74", "75-and-over"),
+    "scanner": ("siemens", "ge", "philips", "other"),
+    # Counts of both views together; about a million a view is usual.
+    "counts": ("under-1m", "1m-to-3m", "3m-and-over"),
+    # Separate spots in the masks; scans without metastasis have none.
+    "lesions": ("1-to-2", "3-to-9", "10-and-over"),
+}
+SUBGROUP_CELLS: Mapping[str, Numbers] = {
+    f"subgroup.{variable}.{level}.{cell}": Numbers("int", hideable=True, optional=True)
+    for variable, levels in SUBGROUPS.items()
+    for level in levels
+    for cell in CONFUSION_CELLS
+}
+
+# Maps against masks: the model's, and what a map that knows nothing of the model would reach.
+AGREEMENT_SOURCES = ("model", "intensity", "body", "ceiling")
+AGREEMENT_MEASURES = ("pointing", "pointing-tolerant", "energy", "auprc", "iou", "dice")
+AGREEMENT: Mapping[str, Numbers] = {
+    f"agreement.{source}.{measure}{end}": SHARE
+    for source in AGREEMENT_SOURCES
+    for measure in AGREEMENT_MEASURES
+    for end in ("", "-low", "-high")
+}
+# Mean share of a map's energy where no metastasis can be.
+ARTEFACTS = ("artefact.outside-body", "artefact.bladder", "artefact.injection")
+CALIBRATION = tuple(
+    f"{name}{end}" for name in ("slope", "intercept") for end in ("", "-low", "-high")
+)
 
 # A name that ends in * stands for names with a refusal code in its place.
 REPLY_METRICS: Mapping[MessageType, Mapping[str, Numbers]] = {
@@ -108,19 +165,30 @@ REPLY_METRICS: Mapping[MessageType, Mapping[str, Numbers]] = {
     MessageType.EVALUATE: {
         "num-examples": EXAMPLES,
         "loss": LOSS,
-        "histogram.metastasis": HISTOGRAM,
-        "histogram.no_metastasis": HISTOGRAM,
+        **SCORE_BINS,
     },
     MessageType.EXTERNAL: {
         **dict.fromkeys(CONFUSION_CELLS, HIDEABLE_COUNT),
         **dict.fromkeys(("auc", "auc-low", "auc-high"), HIDEABLE_RATE),
-        **dict.fromkeys(("roc.metastasis", "roc.no_metastasis"), ROC_CELLS),
+        **SCORE_BINS,
+        **dict.fromkeys(("auc-bootstrap-low", "auc-bootstrap-high", "brier"), SHARE),
+        **dict.fromkeys(CALIBRATION, FIGURE),
         "overlays": HIDEABLE_COUNT,
         "refused.*": HIDEABLE_COUNT,
+        "masks": Numbers("int", hideable=True, optional=True),
+        **AGREEMENT,
+        **dict.fromkeys(ARTEFACTS, SHARE),
+        **SUBGROUP_CELLS,
     },
     # In whole tenths, and 0 for a phase of few steps: no small count can be told from it.
     MessageType.PROGRESS: {"percent": Numbers("int", high=100)},
     MessageType.FINISH: {},
+}
+
+# What a request says besides its round and its arrays.
+REQUEST_NUMBERS: Mapping[MessageType, Mapping[str, Numbers]] = {
+    # As chosen on validation scans, before those to be judged are seen; else the settings' own.
+    MessageType.EXTERNAL: {"threshold": Numbers("float", low=1e-6, high=1 - 1e-6, optional=True)},
 }
 
 _SHA256 = r"[0-9a-f]{64}"

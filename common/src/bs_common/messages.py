@@ -15,11 +15,14 @@ from typing import Any
 from flwr.app import ConfigRecord, MetricRecord, RecordDict
 
 from bs_common.architecture import NamedArrays, Shape
+from bs_common.bins import bins_from_metrics
 from bs_common.contract import (
     CONTRACT_VERSION,
     REFUSAL_CODE,
     REPLY_METRICS,
     REPLY_TEXTS,
+    REQUEST_NUMBERS,
+    SCORE_GRIDS,
     MessageType,
     Numbers,
     reply_shapes,
@@ -32,6 +35,7 @@ from bs_common.weights import from_record, to_record
 Metric = int | float | list[int] | list[float]
 
 _HIDDEN = r"([A-Za-z0-9_.\-]{1,64}(,[A-Za-z0-9_.\-]{1,64})*)?"
+_LONGEST_TEXT = 16_384  # the names of every number that can be hidden
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,7 @@ class Request:
     message_type: MessageType
     round_number: int
     arrays: NamedArrays = field(default_factory=dict)
+    numbers: Mapping[str, Metric] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,9 @@ class Reply:
 
 def write_request(request: Request, settings: StudySettings) -> RecordDict:
     """Put a request into Flower's form."""
-    content = RecordDict({"config": _header(request.round_number, settings)})
+    config = _header(request.round_number, settings)
+    config.update(dict(request.numbers))
+    content = RecordDict({"config": config})
     _put_arrays(content, request.arrays, request_shapes(request.message_type, settings))
     return content
 
@@ -69,9 +76,8 @@ def read_request(kind: str, content: RecordDict, settings: StudySettings) -> Req
     _check_records(content, {"config"} | ({"arrays"} if shapes else set()))
     config = dict(content.config_records["config"])
     round_number = _check_header(config, settings)
-    if config:
-        raise ContractError("unknown_key", f"{len(config)} unknown entries in a request")
-    return Request(message_type, round_number, _arrays(content, shapes))
+    numbers = _check_metrics(config, REQUEST_NUMBERS.get(message_type, {}), ())
+    return Request(message_type, round_number, _arrays(content, shapes), numbers)
 
 
 def write_reply(reply: Reply, settings: StudySettings) -> RecordDict:
@@ -100,6 +106,8 @@ def read_reply(kind: str, content: RecordDict, settings: StudySettings) -> Reply
     metrics = _check_metrics(
         dict(content.metric_records["metrics"]), REPLY_METRICS[message_type], hidden_names
     )
+    if message_type in SCORE_GRIDS:
+        bins_from_metrics(metrics, SCORE_GRIDS[message_type])  # raises unless they belong together
     arrays = _arrays(content, shapes)
     return Reply(message_type, round_number, arrays, metrics, texts, hidden_names)
 
@@ -170,19 +178,19 @@ def _check_texts(config: Mapping[str, Any], patterns: Mapping[str, str]) -> dict
 
 
 def _read_text(name: str, value: object, pattern: str) -> str:
-    if not isinstance(value, str) or len(value) > 4096 or not re.fullmatch(pattern, value):
+    if not isinstance(value, str) or len(value) > _LONGEST_TEXT or not re.fullmatch(pattern, value):
         raise ContractError("text", f"{name}: not a text of the agreed form")
     return value
 
 
 def _check_metrics(
-    found: Mapping[str, Metric], expected: Mapping[str, Numbers], hidden: tuple[str, ...]
+    found: Mapping[str, Any], expected: Mapping[str, Numbers], hidden: tuple[str, ...]
 ) -> dict[str, Metric]:
     for name in (*found, *hidden):
         _numbers_of(name, expected)
     for name, numbers in expected.items():
         missing = not name.endswith("*") and name not in found
-        if missing and not (numbers.hideable and name in hidden):
+        if missing and not numbers.optional and not (numbers.hideable and name in hidden):
             raise ContractError("missing_key", f"{name}: missing and not named as hidden")
     if set(found) & set(hidden):
         raise ContractError("hidden", "a number is sent although it is named as hidden")

@@ -235,6 +235,13 @@ class Confusion:
         """Harmonic mean of PPV and sensitivity: 2 TP / (2 TP + FP + FN)."""
         return _share(2 * self.tp, 2 * self.tp + self.fp + self.fn)
 
+    @property
+    def balanced_accuracy(self) -> float | None:
+        """Mean of sensitivity and specificity; None unless both classes have scans."""
+        if self.tpr is None or self.tnr is None:
+            return None
+        return (self.tpr + self.tnr) / 2
+
     def fractions(self) -> dict[str, tuple[int, int]]:
         """Give each binomial rate as (counted, out of), ready for `wilson`; F1 is none."""
         positives, negatives = self.tp + self.fn, self.tn + self.fp

@@ -1,42 +1,85 @@
-"""The one external evaluation: asked once, kept on disk, never asked again for this study.
+"""The one external evaluation: each evaluate site is asked once, and its answer kept on disk.
 
 What is asked is written down before it is sent. After a crash in between, the very same question
-may be sent again, which the site answers from its own record; another model is never put to the
+may be sent again, which a site answers from its own record; another model is never put to the
 held-out scans.
 """
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import dataclass
 
 from bs_common.architecture import NamedArrays
-from bs_common.contract import CONFUSION_CELLS, MessageType
+from bs_common.bins import bins_from_metrics, edges_with
+from bs_common.contract import (
+    AGREEMENT_MEASURES,
+    AGREEMENT_SOURCES,
+    CONFUSION_CELLS,
+    SUBGROUPS,
+    MessageType,
+)
 from bs_common.errors import ReplyRefused, StudyStopped, TrustError
-from bs_common.messages import Reply, Request
-from bs_common.metrics import Confusion, roc_points, wilson
+from bs_common.messages import Metric, Reply, Request
+from bs_common.metrics import wilson
+from bs_common.settings import StudySettings
 from bs_common.weights import digest
 from bs_server.config import StudyFolder
 from bs_server.documents import Document, read_state, write_state
-from bs_server.exchange import Exchange, NoAnswer, Patience
+from bs_server.exchange import Answer, Exchange, NoAnswer, Patience
+from bs_server.external_figures import benefit_of, calibration_of, curve_of, rates_of
+from bs_server.external_values import MapAgreement, Rate, ScoreTable, SubgroupTable
+from bs_server.reasons import remedy_for
 from bs_server.sites import refused_counts
-from bs_server.summary import SMALL_CELL, ExternalSummary, Rate, RocPoints, Sha256
+from bs_server.summary import SMALL_CELL, ExternalSummary, Sha256
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the evaluate sites are asked to judge.
+
+    chosen : probability that the study's rule chose on validation scans; None where it chose
+        nothing, and the settings' own is taken.
+    """
+
+    round_number: int
+    arrays: NamedArrays
+    chosen: float | None
+    settings: StudySettings
+
+    @property
+    def threshold(self) -> float:
+        """Probability from which a scan is called positive."""
+        return self.settings.threshold if self.chosen is None else self.chosen
+
+    @property
+    def rule(self) -> str:
+        """How the threshold came about."""
+        return "fixed" if self.chosen is None else self.settings.threshold_rule
 
 
 class AskedFile(Document):
-    """What the evaluate site was, or was about to be, asked about."""
+    """What the evaluate sites were, or were about to be, asked about."""
 
     round: int
     weights_sha256: Sha256
+    threshold: float
 
 
 class ExternalFile(Document):
-    """The external evaluation as it lies on disk."""
+    """Each site's answer, as it lies on disk."""
 
-    result: ExternalSummary
+    by_site: dict[str, ExternalSummary]
 
 
 class ExternalMissing(StudyStopped):
-    """The evaluate site has not judged the model yet; only this step is left."""
+    """An evaluate site has not judged the model yet; only this step is left."""
+
+
+def answered(folder: StudyFolder) -> dict[str, ExternalSummary]:
+    """Give the answers that are on disk, by site."""
+    if not folder.external.exists():
+        return {}
+    return dict(read_state(folder.external, ExternalFile).by_site)
 
 
 def ask_once(
@@ -44,79 +87,123 @@ def ask_once(
     exchange: Exchange,
     sites: tuple[str, ...],
     *,
-    round_number: int,
-    arrays: NamedArrays,
-    threshold: float,
+    question: Question,
     patience: Patience | None = None,
-) -> ExternalSummary | None:
-    """Give the evaluate site's judgement of the chosen weights, from disk if it was given before.
+) -> list[ExternalSummary]:
+    """Give every evaluate site's judgement of the chosen weights, from disk where it was given.
 
-    A study without an evaluate site has none.
+    All sites are asked at the same time. An answer is on disk before a missing one stops the study,
+    so that nobody is asked twice. A study without an evaluate site has none.
 
     Raises
     ------
     ExternalMissing
-        If the site does not answer in time, or has no usable answer now.
+        If a site does not answer in time, or has no usable answer now.
     TrustError
-        If the site was asked about another model before.
+        If the sites were asked about another model or threshold before.
     """
-    if not sites:
-        return None
-    if folder.external.exists():
-        return read_state(folder.external, ExternalFile).result
-    if len(sites) > 1:
-        raise StudyStopped("A study has one evaluate site.", remedy="Enrol the others for another.")
-    site = sites[0]
-    asked = AskedFile(version=1, round=round_number, weights_sha256=digest(arrays))
-    _write_down(folder, asked, site)
-    request = Request(MessageType.EXTERNAL, round_number, arrays)
-    answer = exchange.ask(request, sites, patience=patience)[site]
-    if isinstance(answer, NoAnswer):
+    known = answered(folder)
+    missing = tuple(site for site in sites if site not in known)
+    if missing:
+        known |= _ask(folder, exchange, missing, question, patience)
+    return [known[site] for site in sorted(sites)]
+
+
+def _ask(
+    folder: StudyFolder,
+    exchange: Exchange,
+    sites: tuple[str, ...],
+    question: Question,
+    patience: Patience | None,
+) -> dict[str, ExternalSummary]:
+    _write_down(folder, question, sites)
+    numbers: dict[str, Metric] = {"threshold": question.threshold}
+    request = Request(MessageType.EXTERNAL, question.round_number, question.arrays, numbers)
+    found, reasons = {}, {}
+    for site, answer in exchange.ask(request, sites, patience=patience).items():
+        try:
+            found[site] = _read(site, answer, question)
+        except ReplyRefused as error:
+            reasons[site] = error.reason
+    by_site = dict(sorted((answered(folder) | found).items()))
+    write_state(folder.external, ExternalFile(version=1, by_site=by_site))
+    if reasons:
+        named = ", ".join(f"{site} ({reason})" for site, reason in sorted(reasons.items()))
         raise ExternalMissing(
-            f"No usable external evaluation from {site} ({answer.reason}).",
-            remedy="Mend the cause at that site, then run again: only this step is left.",
+            f"No usable external evaluation from {named}.",
+            remedy=remedy_for(
+                reasons.values(),
+                otherwise="Mend the cause there, then run again: only this step is left.",
+            ),
         )
-    if answer.texts["weights-sha256"] != asked.weights_sha256:
-        raise StudyStopped(f"{site} judged other weights than it was sent.")
-    result = summarise_external(site, answer, threshold)
-    write_state(folder.external, ExternalFile(version=1, result=result))
-    return result
+    return found
 
 
-def _write_down(folder: StudyFolder, asked: AskedFile, site: str) -> None:
+def _write_down(folder: StudyFolder, question: Question, sites: tuple[str, ...]) -> None:
+    asked = AskedFile(
+        version=1,
+        round=question.round_number,
+        weights_sha256=digest(question.arrays),
+        threshold=question.threshold,
+    )
     if not folder.external_asked.exists():
         write_state(folder.external_asked, asked)
     before = read_state(folder.external_asked, AskedFile)
     if before != asked:
         raise TrustError(
-            f"{site} was asked about round {before.round} ({before.weights_sha256[:12]}) already; "
-            f"now round {asked.round} ({asked.weights_sha256[:12]}) would be put to its scans.",
+            f"{', '.join(sites)}: asked about round {before.round} ({before.weights_sha256[:12]}, "
+            f"threshold {before.threshold:.4f}) already; now round {asked.round} "
+            f"({asked.weights_sha256[:12]}, threshold {asked.threshold:.4f}) would be put to the "
+            "held-out scans.",
             remedy="A held-out cohort judges one model. Find out what changed the choice: the "
             "rounds on disk, or 'candidates' in study.toml.",
         )
 
 
-def summarise_external(site: str, reply: Reply, threshold: float) -> ExternalSummary:
+def _read(site: str, answer: Answer, question: Question) -> ExternalSummary:
+    if isinstance(answer, NoAnswer):
+        raise ReplyRefused(answer.reason, "no usable answer")
+    if answer.texts["weights-sha256"] != digest(question.arrays):
+        raise ReplyRefused("other_weights", "the site judged other weights than it was sent")
+    return summarise_external(site, answer, question)
+
+
+def summarise_external(site: str, reply: Reply, question: Question) -> ExternalSummary:
     """Turn an evaluate site's reply into its place in the summary; hidden cells become null.
 
-    Raises ReplyRefused if the ROC cells of the two classes do not belong together.
+    Raises ReplyRefused if the score bins of the two classes do not belong together.
     """
-    hidden = dict.fromkeys(_summary_names(reply.hidden), SMALL_CELL)
+    settings = question.settings
     cells = {name: _count(reply, name) for name in CONFUSION_CELLS}
-    rates = _rates(cells)
+    rates = rates_of(cells, seed=settings.seed, resamples=settings.bootstrap_resamples)
+    hidden = dict.fromkeys(_summary_names(reply.hidden), SMALL_CELL)
     if None in cells.values():
         hidden |= {f"rates.{name}": SMALL_CELL for name in rates}
+    bins = bins_from_metrics(reply.metrics, edges_with(question.threshold))
     return ExternalSummary(
         site=site,
         round=reply.round_number,
         auc=_share(reply, "auc"),
-        auc_ci=_interval(reply),
+        auc_ci=_interval(reply, "auc"),
         auc_method="DeLong",
-        **cells,
-        threshold=threshold,
+        auc_bootstrap_ci=_interval(reply, "auc-bootstrap"),
+        tp=cells["tp"],
+        fn=cells["fn"],
+        tn=cells["tn"],
+        fp=cells["fp"],
+        threshold=question.threshold,
+        threshold_rule=question.rule,
         rates=rates,
-        roc=_roc(reply),
-        calibration=None,
+        roc=None if bins is None else curve_of(bins),
+        scores=None if bins is None else ScoreTable.of(bins),
+        calibration=None if bins is None else calibration_of(bins),
+        slope=_rate(reply, "slope"),
+        intercept=_rate(reply, "intercept"),
+        brier=_share(reply, "brier"),
+        decision_curve=[] if bins is None else benefit_of(bins),
+        subgroups=_subgroups(reply),
+        agreement=_agreement(reply),
+        artefacts=_artefacts(reply),
         refused=refused_counts(reply),
         hidden=hidden,
     )
@@ -124,43 +211,93 @@ def summarise_external(site: str, reply: Reply, threshold: float) -> ExternalSum
 
 def _summary_names(hidden: tuple[str, ...]) -> list[str]:
     """Translate names on the wire to those of the summary, which has no overlays."""
-    names = {"auc-low": "auc_ci", "auc-high": "auc_ci"}
-    names |= {"roc.metastasis": "roc", "roc.no_metastasis": "roc"}
-    return sorted({names.get(name, name) for name in hidden if name != "overlays"})
+    names: set[str] = set()
+    for name in hidden:
+        first, _, rest = name.partition(".")
+        if first == "histogram":
+            names |= {"roc", "scores", "calibration"}
+        elif first in ("agreement", "masks"):
+            names.add("agreement")
+        elif first == "artefact":
+            names.add(f"artefacts.{rest}")
+        elif name.endswith(("-low", "-high")):
+            stem = name.rpartition("-")[0]
+            names.add({"auc": "auc_ci", "auc-bootstrap": "auc_bootstrap_ci"}.get(stem, stem))
+        elif name != "overlays":
+            names.add(name)
+    return sorted(names)
 
 
-def _rates(cells: dict[str, int | None]) -> dict[str, Rate]:
-    """Compute every rate whose four cells are known; the others are empty."""
-    known = {name: count for name, count in cells.items() if count is not None}
-    if len(known) < len(cells):
-        names = (*Confusion(0, 0, 0, 0).fractions(), "f1")
-        return {name: Rate(value=None, low=None, high=None) for name in names}
-    confusion = Confusion(**known)
-    rates = {name: _rate(*parts) for name, parts in confusion.fractions().items()}
-    return rates | {"f1": Rate(value=confusion.f1, low=None, high=None)}
+def _subgroups(reply: Reply) -> list[SubgroupTable]:
+    """Give the table of every level that the site knows of, in the contract's order."""
+    tables = []
+    for variable, levels in SUBGROUPS.items():
+        for level in levels:
+            names = [f"subgroup.{variable}.{level}.{cell}" for cell in CONFUSION_CELLS]
+            if any(name in reply.metrics or name in reply.hidden for name in names):
+                counts = [_count(reply, name) for name in names]
+                tables.append(subgroup_table(variable, level, counts))
+    return tables
 
 
-def _rate(counted: int, out_of: int) -> Rate:
-    if out_of == 0:
-        return Rate(value=None, low=None, high=None)
-    low, high = wilson(counted, out_of)
-    return Rate(value=counted / out_of, low=low, high=high)
-
-
-def _roc(reply: Reply) -> RocPoints | None:
-    without, with_metastasis = (
-        reply.metrics.get(f"roc.{label}") for label in ("no_metastasis", "metastasis")
+def subgroup_table(variable: str, level: str, counts: list[int | None]) -> SubgroupTable:
+    """Give a level's table with its two rates; the counts are in the order tp, fn, tn, fp."""
+    tp, fn, tn, fp = counts
+    return SubgroupTable(
+        variable=variable,
+        level=level,
+        tp=tp,
+        fn=fn,
+        tn=tn,
+        fp=fp,
+        sensitivity=_share_of(tp, fn),
+        specificity=_share_of(tn, fp),
     )
-    if not isinstance(without, list) or not isinstance(with_metastasis, list):
+
+
+def _share_of(right: int | None, wrong: int | None) -> Rate:
+    if right is None or wrong is None or right + wrong == 0:
+        return Rate(value=None, low=None, high=None)
+    low, high = wilson(right, right + wrong)
+    return Rate(value=right / (right + wrong), low=low, high=high)
+
+
+def _agreement(reply: Reply) -> MapAgreement | None:
+    scans = _count(reply, "masks")
+    if scans is None:
         return None
-    if len(without) != len(with_metastasis):
-        raise ReplyRefused("length", "the ROC cells of the two classes are not of one length")
-    fpr, tpr = roc_points(np.array([without, with_metastasis], np.int64))
-    return RocPoints(fpr=fpr.tolist(), tpr=tpr.tolist())
+    return MapAgreement(
+        scans=scans,
+        by_source={
+            source: {
+                measure: rate
+                for measure in AGREEMENT_MEASURES
+                if (rate := _rate(reply, f"agreement.{source}.{measure}")) is not None
+            }
+            for source in AGREEMENT_SOURCES
+        },
+    )
 
 
-def _interval(reply: Reply) -> tuple[float, float] | None:
-    low, high = _share(reply, "auc-low"), _share(reply, "auc-high")
+def _artefacts(reply: Reply) -> dict[str, float]:
+    prefix = "artefact."
+    return {
+        name.removeprefix(prefix): value
+        for name, value in sorted(reply.metrics.items())
+        if name.startswith(prefix) and isinstance(value, float)
+    }
+
+
+def _rate(reply: Reply, name: str) -> Rate | None:
+    value = _share(reply, name)
+    if value is None:
+        return None
+    low, high = _interval(reply, name) or (None, None)
+    return Rate(value=value, low=low, high=high)
+
+
+def _interval(reply: Reply, name: str) -> tuple[float, float] | None:
+    low, high = _share(reply, f"{name}-low"), _share(reply, f"{name}-high")
     return None if low is None or high is None else (low, high)
 
 

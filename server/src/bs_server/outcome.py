@@ -10,8 +10,9 @@ from importlib.metadata import version
 
 from bs_common.contract import CONTRACT_VERSION
 from bs_common.messages import Reply
-from bs_common.settings import differences_from_paper
+from bs_common.profiles import differences_from_paper
 from bs_server.config import StudyFile
+from bs_server.pooling import pool_external
 from bs_server.sites import is_synthetic
 from bs_server.summary import ExternalSummary, RoundSummary, SiteSummary, Summary
 from bs_server.validation import ChosenBy
@@ -35,7 +36,7 @@ class Course:
     rounds: list[RoundSummary]
     best: RoundSummary
     chosen_by: ChosenBy
-    external: ExternalSummary | None
+    external: list[ExternalSummary]  # each evaluate site's
     waiting_for_external: bool = False
     notes: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
@@ -58,7 +59,8 @@ def summarise(
         rounds=course.rounds,
         best_round=course.best.round,
         chosen_by=course.chosen_by,
-        external=course.external,
+        external=pool_external(course.external),
+        external_sites=course.external,
         versions={
             "bs-server": version("bs-server"),
             "contract": str(CONTRACT_VERSION),

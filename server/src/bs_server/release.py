@@ -101,7 +101,7 @@ def describe_model(summary: Summary, record: RoundSummary, *, summary_sha256: st
         settings=summary.settings,
         settings_sha256=summary.settings_sha256,
         backbone_sha256=summary.sites[0].backbone_sha256,  # one and the same at all sites
-        threshold=summary.external.threshold if summary.external else summary.settings.threshold,
+        threshold=summary.threshold,
         validation=ValidationMetrics(
             auc=record.pooled_auc,
             auc_bound=record.pooled_auc_bound,

@@ -122,6 +122,7 @@ class Rounds:
             pooled_auc_bound=pooled.auc_bound,
             validation_loss=pooled.loss,
             validation_examples=pooled.examples,
+            threshold=None if pooled.threshold is None else pooled.threshold.probability,
             weights_sha256=digest(arrays),
             seconds=time.monotonic() - started,
             sites=trained,
@@ -188,7 +189,7 @@ class Rounds:
     def _validate(self, number: int, arrays: NamedArrays) -> tuple[Gathered, PooledValidation]:
         request = Request(MessageType.EVALUATE, number, arrays)
         gathered = self._ask(request, lambda _replies: {})
-        return gathered, pool_validation(gathered.replies)
+        return gathered, pool_validation(gathered.replies, self.file.study.threshold_rule)
 
     def _ask(self, request: Request, screen: Screen) -> Gathered:
         def told(refusal: Refusal) -> None:

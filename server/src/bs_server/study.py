@@ -18,7 +18,7 @@ from bs_server.checkpoint import Checkpoints
 from bs_server.config import StudyFile, StudyFolder
 from bs_server.control import Control
 from bs_server.exchange import Exchange, Link, NoAnswer, Patience, wait_for_all
-from bs_server.external import ExternalMissing, ask_once
+from bs_server.external import ExternalMissing, Question, answered, ask_once
 from bs_server.history import Clock, open_history
 from bs_server.members import Members
 from bs_server.outcome import Course, Described, summarise
@@ -131,10 +131,11 @@ class StudyRun:
         records = rounds.run()
         same_scans = file.quorum.candidates == "same_scans"
         best, chosen_by = choose_best(records, same_scans=same_scans)
-        external, missing = None, False
+        missing = False
         try:
             external = self._external(best)
         except ExternalMissing as error:
+            external = list(answered(self._study.folder).values())
             missing = True
             self._told("external_missing", round=best.round, why=str(error))
         described = Described(sites=self._members.summaries, replies=self._members.replies)
@@ -162,18 +163,18 @@ class StudyRun:
             else:
                 self._history.dismiss(site)
 
-    def _external(self, best: RoundSummary) -> ExternalSummary | None:
+    def _external(self, best: RoundSummary) -> list[ExternalSummary]:
         folder, file, sites = self._study.folder, self._study.file, self._study.evaluate_sites
-        if sites and not folder.external.exists():
-            self._told("external", round=best.round, sites=list(sites))
-            self._wait_for_description(sites)
+        missing = tuple(site for site in sites if site not in answered(folder))
+        if missing:
+            self._told("external", round=best.round, sites=list(missing))
+            self._wait_for_description(missing)
+        arrays = Checkpoints(folder.rounds, file.study.trainable).weights(best)
         return ask_once(
             folder,
             self._exchange,
             sites,
-            round_number=best.round,
-            arrays=Checkpoints(folder.rounds, file.study.trainable).weights(best),
-            threshold=file.study.threshold,
+            question=Question(best.round, arrays, best.threshold, file.study),
             patience=wait_for_all(file.deadlines.external_s),
         )
 

@@ -10,30 +10,35 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from bs_common.errors import ConfigError
 from bs_common.files import write_atomic
 from bs_common.settings import Role, StudySettings
+from bs_server.external_values import (
+    BenefitPoint,
+    Count,
+    MapAgreement,
+    Rate,
+    ScoreTable,
+    Share,
+    SubgroupTable,
+    Value,
+)
 
 ACCEPTED = "accepted"
 DEADLINE = "deadline"  # connected, and no answer in time
 AWAY = "away"  # not connected when the wait was over
 MISSING = (DEADLINE, AWAY)
+POOLED = "pooled"  # stands for a site's name where sites are taken together
 SMALL_CELL = "small_cell"  # the reason of a count below the site's `min_cell`
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 UtcTime = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)$")]
-Count = Annotated[int, Field(ge=0)]
-Share = Annotated[float, Field(ge=0, le=1)]
 Hidden = dict[str, str]
 
 
-class _Value(BaseModel):
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
-
-
-class _PartlyHidden(_Value):
+class _PartlyHidden(Value):
     hidden: Hidden
 
     def cells(self) -> Mapping[str, object]:
@@ -54,7 +59,7 @@ class _PartlyHidden(_Value):
         return False
 
 
-class CohortCount(_Value):
+class CohortCount(Value):
     """Scans of one split at one site; None where the count is hidden."""
 
     split: str
@@ -90,7 +95,7 @@ class SiteSummary(_PartlyHidden):
         return name.startswith("refused.")
 
 
-class SiteRound(_Value):
+class SiteRound(Value):
     """One site's reply in one round.
 
     verdict : ``accepted``, the code of the rule that refused the reply or that the site gave,
@@ -108,7 +113,7 @@ class SiteRound(_Value):
     update_norm: Annotated[float, Field(ge=0)] | None = None
 
 
-class Refusal(_Value):
+class Refusal(Value):
     """A reply that was not used, whether or not the site was asked again and then accepted.
 
     message : the kind of message it answered, ``train`` or ``evaluate``.
@@ -128,6 +133,8 @@ class RoundSummary(_PartlyHidden):
     pooled_auc, pooled_auc_bound : middle and half width of the bracket that the sites' validation
         histograms leave for the area under the ROC curve.
     validation_loss : mean cross-entropy over all sites' validation scans.
+    threshold : probability that the study's rule chooses on these scans; None where the rule is
+        ``fixed`` or the scores are hidden.
     sites : every train site, whether it took part or not.
     not_validated : train site -> why the pooled figures are without its scans. Such a round is
         judged on other scans than the rest, and competes only where the study file allows it.
@@ -140,6 +147,7 @@ class RoundSummary(_PartlyHidden):
     pooled_auc_bound: Share | None
     validation_loss: float | None
     validation_examples: Count | None
+    threshold: Share | None = None
     weights_sha256: Sha256
     seconds: Annotated[float, Field(ge=0)] | None
     sites: list[SiteRound]
@@ -156,21 +164,7 @@ class RoundSummary(_PartlyHidden):
         return cells
 
 
-class Rate(_Value):
-    """A figure with its 95 % interval; an interval is absent where none is defined (F1)."""
-
-    value: float | None
-    low: float | None
-    high: float | None
-
-    @model_validator(mode="after")
-    def _interval_is_whole(self) -> Self:
-        if (self.low is None) != (self.high is None):
-            raise ValueError("an interval has both ends or none")
-        return self
-
-
-class RocPoints(_Value):
+class RocPoints(Value):
     """Points of a binned ROC curve, from (0, 0) to (1, 1)."""
 
     fpr: list[Share]
@@ -183,7 +177,7 @@ class RocPoints(_Value):
         return self
 
 
-class CalibrationBin(_Value):
+class CalibrationBin(Value):
     """Scans whose predicted probability lies between `low` and `high`."""
 
     low: Share
@@ -193,14 +187,22 @@ class CalibrationBin(_Value):
 
 
 class ExternalSummary(_PartlyHidden):
-    """What the evaluate site answered, once, for the chosen round.
+    """What an evaluate site answered, once, for the chosen round; or all of them pooled.
 
+    site : its name, or `POOLED`.
     tp, fn, tn, fp : scans at `threshold`, positive meaning metastasis.
-    rates : by name: tpr, fnr, tnr, fpr, ppv, npv, accuracy, f1.
+    threshold_rule : how the threshold came about: ``fixed`` by the settings, or a rule that chose
+        it on the pooled validation scans.
+    rates : by name: tpr, fnr, tnr, fpr, ppv, npv, accuracy, f1, balanced_accuracy.
     auc_method : how the interval of the AUC was computed, such as ``DeLong``.
+    auc_bound : half width of the bracket that pooled score bins leave; None where the AUC is exact.
+    auc_bootstrap_ci : stratified bootstrap over the site's scans.
+    scores : the bins from which curve, calibration bins and net benefit follow.
+    slope, intercept, brier : calibration of the probabilities; not pooled but for Brier.
+    artefacts : mean share of a map's sum ``outside-body``, on ``bladder`` and ``injection``.
     refused : refusal code -> described scans that could not be judged any more.
-    hidden : the field's name, ``rates.tpr``, ``refused.E_CODE`` or ``calibration.3.positives``
-        (bins from 0).
+    hidden : the field's name, ``rates.tpr``, ``calibration.3.positives`` (bins from 0),
+        ``refused.E_CODE`` or ``subgroup.sex.female.tp``.
     """
 
     site: str
@@ -208,37 +210,53 @@ class ExternalSummary(_PartlyHidden):
     auc: Share | None
     auc_ci: tuple[Share, Share] | None
     auc_method: str
+    auc_bound: Share | None = None
+    auc_bootstrap_ci: tuple[Share, Share] | None = None
     tp: Count | None
     fn: Count | None
     tn: Count | None
     fp: Count | None
     threshold: Share
+    threshold_rule: str = "fixed"
     rates: dict[str, Rate]
     roc: RocPoints | None
+    scores: ScoreTable | None = None
     calibration: list[CalibrationBin] | None
-    refused: dict[str, Count] = {}
+    refused: dict[str, Count] = Field(default_factory=dict)
+    slope: Rate | None = None
+    intercept: Rate | None = None
+    brier: Share | None = None
+    decision_curve: list[BenefitPoint] = Field(default_factory=list)
+    subgroups: list[SubgroupTable] = Field(default_factory=list)
+    agreement: MapAgreement | None = None
+    artefacts: dict[str, Share] = Field(default_factory=dict)
 
     def cells(self) -> Mapping[str, object]:
         """Name the AUC, the four counts, the rates, the curve and the calibration bins."""
-        whole = ("auc", "auc_ci", "tp", "fn", "tn", "fp", "roc", "calibration")
+        whole = ["auc", "auc_ci", "auc_bootstrap_ci", "tp", "fn", "tn", "fp", "roc", "calibration"]
+        whole += ["scores", "slope", "intercept", "brier", "agreement"]
         cells = {name: getattr(self, name) for name in whole}
         cells |= {f"rates.{name}": rate.value for name, rate in self.rates.items()}
         cells |= {f"refused.{code}": count for code, count in self.refused.items()}
         for index, bin_ in enumerate(self.calibration or ()):
             cells[f"calibration.{index}.count"] = bin_.count
             cells[f"calibration.{index}.positives"] = bin_.positives
+        for group in self.subgroups:
+            prefix = f"subgroup.{group.variable}.{group.level}"
+            cells |= {f"{prefix}.{name}": getattr(group, name) for name in ("tp", "fn", "tn", "fp")}
         return cells
 
     def _may_be_absent(self, name: str) -> bool:
-        return name.startswith(("rates.", "refused."))
+        return name.startswith(("rates.", "artefacts.", "refused."))
 
 
-class Summary(_Value):
+class Summary(Value):
     """The result of one study.
 
     synthetic : whether any site's scans are phantoms; no clinical claim may then be made.
     differences : where the study departs from the paper's profile, one line each.
     chosen_by : the pooled validation figure that fixed `best_round`.
+    external : the evaluate site's answer, or those of several pooled; `external_sites` has each.
     weights_sha256 : of the best round.
     messages : site -> kind of message -> how many of it left the site; empty where not counted.
     outcome : ``waiting_for_external`` where the model is trained and chosen, and the evaluate site
@@ -260,6 +278,7 @@ class Summary(_Value):
     best_round: int | None
     chosen_by: Literal["pooled_auc", "validation_loss"]
     external: ExternalSummary | None
+    external_sites: list[ExternalSummary] = Field(default_factory=list)
     versions: dict[str, str]
     weights_sha256: Sha256 | None
     messages: dict[str, dict[str, Count]] = Field(default_factory=dict)
@@ -271,7 +290,8 @@ class Summary(_Value):
     def _names_are_known(self) -> Self:
         names = {site.name for site in self.sites} | set(self.absent)
         named = {reply.name for entry in self.rounds for reply in entry.sites} | set(self.messages)
-        if self.external is not None:
+        named |= {result.site for result in self.external_sites}
+        if self.external is not None and self.external.site != POOLED:
             named.add(self.external.site)
         if named - names:
             raise ValueError(f"not among the sites: {', '.join(sorted(named - names))}")
@@ -286,6 +306,14 @@ class Summary(_Value):
         if self.weights_sha256 != expected:
             raise ValueError("weights_sha256 is not that of the best round")
         return self
+
+    @property
+    def threshold(self) -> float:
+        """Probability from which a scan is called, as applied or, without a judge, as chosen."""
+        if self.external is not None:
+            return self.external.threshold
+        chosen = (entry.threshold for entry in self.rounds if entry.round == self.best_round)
+        return next(chosen, None) or self.settings.threshold
 
 
 def write_summary(path: Path, summary: Summary) -> None:

@@ -6,12 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
+from bs_common.bins import bins_from_metrics, bracket_auc
 from bs_common.errors import StudyStopped
 from bs_common.messages import Reply
-from bs_common.metrics import ClassTooSmall, pooled_auc
+from bs_common.metrics import ClassTooSmall
+from bs_common.thresholds import Threshold, choose_threshold
 from bs_server.summary import SMALL_CELL, RoundSummary
+
+# An AUC known less well than this chooses no round: rounds differ by a hundredth or two.
+COARSE = 0.05
 
 ChosenBy = Literal["pooled_auc", "validation_loss"]
 
@@ -20,6 +23,7 @@ ChosenBy = Literal["pooled_auc", "validation_loss"]
 class PooledValidation:
     """What all validation scans together say of one set of weights.
 
+    threshold : what the study's rule chooses on them; None where it chooses nothing or cannot.
     auc, auc_bound : None where a site hid its histograms or a class is empty.
     loss : mean cross-entropy over all validation scans.
     """
@@ -29,34 +33,43 @@ class PooledValidation:
     loss: float
     examples: int
     hidden: Mapping[str, str]
+    threshold: Threshold | None = None
 
 
-def pool_validation(replies: Mapping[str, Reply]) -> PooledValidation:
-    """Add the sites' histograms and average their losses by examples, in site-name order."""
+def pool_validation(replies: Mapping[str, Reply], rule: str = "fixed") -> PooledValidation:
+    """Bracket the sites' common AUC and average their losses by examples, in site-name order.
+
+    Parameters
+    ----------
+    rule : the study's threshold rule, applied to all sites' scores together.
+
+    Raises
+    ------
+    ReplyRefused if a site's score bins do not belong together.
+    """
     ordered = [replies[name] for name in sorted(replies)]
     examples = [_whole(reply, "num-examples") for reply in ordered]
     losses = [_real(reply, "loss") for reply in ordered]
     loss = sum(n * value for n, value in zip(examples, losses, strict=True)) / sum(examples)
-    if any(reply.hidden for reply in ordered):
+    bins = [found for reply in ordered if (found := bins_from_metrics(reply.metrics)) is not None]
+    if len(bins) < len(ordered):
         hidden = dict.fromkeys(("pooled_auc", "pooled_auc_bound"), SMALL_CELL)
         return PooledValidation(None, None, loss, sum(examples), hidden)
-    histogram = sum(
-        np.array([reply.metrics["histogram.no_metastasis"], reply.metrics["histogram.metastasis"]])
-        for reply in ordered
-    )
     try:
-        auc, bound = pooled_auc(np.asarray(histogram))
+        auc, bound = bracket_auc(bins)
     except ClassTooSmall:
         return PooledValidation(None, None, loss, sum(examples), {})
-    return PooledValidation(auc, bound, loss, sum(examples), {})
+    chosen = choose_threshold(rule, bins)
+    return PooledValidation(auc, bound, loss, sum(examples), {}, chosen)
 
 
 def choose_best(
     rounds: Sequence[RoundSummary], *, same_scans: bool = True
 ) -> tuple[RoundSummary, ChosenBy]:
-    """Choose among the trained rounds: highest pooled AUC, or lowest loss where any is not known.
+    """Choose among the trained rounds: highest pooled AUC, or lowest loss.
 
-    The earlier round wins a tie. Round 0, the starting weights, does not compete.
+    The loss decides where any AUC is not known, or known so coarsely (`COARSE`) that rounds cannot
+    be told apart. The earlier round wins a tie. Round 0, the starting weights, does not compete.
 
     Parameters
     ----------
@@ -68,7 +81,7 @@ def choose_best(
     if not trained:
         raise StudyStopped("No round was finished, so there is no model to choose.")
     compared = _same_scans(trained) if same_scans else trained
-    if all(entry.pooled_auc is not None for entry in compared):
+    if all(entry.pooled_auc is not None and not _is_coarse(entry) for entry in compared):
         return _by_auc(compared), "pooled_auc"
     return _by_loss(compared), "validation_loss"
 
@@ -102,6 +115,10 @@ def _by_auc(rounds: Sequence[RoundSummary]) -> RoundSummary:
 
 def _by_loss(rounds: Sequence[RoundSummary]) -> RoundSummary:
     return min(rounds, key=lambda e: (_or_infinity(e.validation_loss), e.round))
+
+
+def _is_coarse(entry: RoundSummary) -> bool:
+    return entry.pooled_auc_bound is not None and entry.pooled_auc_bound > COARSE
 
 
 def _or_infinity(value: float | None) -> float:

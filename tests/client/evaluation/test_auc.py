@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from statistics import NormalDist
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -155,6 +157,21 @@ def test_the_bootstrap_agrees_with_delong() -> None:
     assert aucs.shape == (2000,)
     assert aucs.mean() == pytest.approx(estimate.auc, abs=3 * estimate.standard_error / 2000**0.5)
     assert aucs.std() == pytest.approx(estimate.standard_error, rel=0.08)
+
+
+@pytest.mark.parametrize("method", ["bootstrap", "delong"])
+def test_ninety_five_of_a_hundred_intervals_hold_the_true_area(method: str) -> None:
+    truth = NormalDist().cdf(1.2 / 2**0.5)  # of two normal laws 1.2 apart
+    held = 0
+    for seed in range(500):
+        scans = binormal(positives=30, negatives=40, shift=1.2, seed=seed)
+        if method == "delong":
+            low, high = delong(*scans).interval()
+        else:
+            low, high = percentile_interval(bootstrap_aucs(*scans, seed=seed, resamples=1000))
+        held += low <= truth <= high
+
+    assert 0.90 <= held / 500 <= 0.98
 
 
 def test_one_seed_gives_one_bootstrap_and_another_seed_another() -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import csv
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
-from sklearn.metrics import confusion_matrix, f1_score, roc_auc_score
+from sklearn.metrics import brier_score_loss, confusion_matrix, f1_score, roc_auc_score
 
 from bs_client.evaluation.external import evaluate_external, probabilities_of, write_scores
 from bs_common.errors import DataError
@@ -58,45 +57,30 @@ def test_the_binned_curve_passes_through_the_operating_point_of_one_half() -> No
     assert abs(estimate - result.auc) <= bound
 
 
-def test_calibration_counts_scans_by_tenth_of_the_probability() -> None:
-    probabilities = np.array([0.05, 0.55, 0.55, 0.95, 0.999])
-    margins = np.log(probabilities / (1 - probabilities))
+@pytest.mark.parametrize("threshold", [0.3, 0.5, 0.97, 0.9999])
+def test_the_threshold_is_an_edge_of_the_bins_whatever_it_is(threshold: float) -> None:
+    result = evaluate_external(MARGINS, LABELS, threshold=threshold, seed=1)
 
-    result = evaluate_external(margins, [0, 0, 1, 1, 1], threshold=0.5, seed=0)
-
-    assert_array_equal(result.calibration_counts[0], [1, 0, 0, 0, 0, 1, 0, 0, 0, 0])
-    assert_array_equal(result.calibration_counts[1], [0, 0, 0, 0, 0, 1, 0, 0, 0, 2])
-
-
-def test_aggregates_are_plain_numbers() -> None:
-    figures = evaluate_external(MARGINS, LABELS, threshold=0.5, seed=1).aggregates()
-
-    assert json.loads(json.dumps(figures)) == figures
-    assert {"tp", "fn", "tn", "fp", "auc", "auc_low", "auc_high", "threshold"} <= set(figures)
+    assert (np.diff(result.edges) > 0).all()
+    assert result.roc_counts.shape == (2, result.edges.size + 1)
+    called = result.roc_counts[:, result.cut + 1 :].sum(axis=1)
+    assert called.tolist() == [result.confusion.fp, result.confusion.tp]
 
 
-def test_aggregates_do_not_change_with_the_order_of_the_scans() -> None:
-    order = np.random.default_rng(0).permutation(MARGINS.size)
-    figures = evaluate_external(MARGINS, LABELS, threshold=0.5, seed=1).aggregates()
+def test_calibration_is_that_of_the_same_scans() -> None:
+    result = evaluate_external(MARGINS, LABELS, threshold=0.5, seed=1)
 
-    shuffled = evaluate_external(MARGINS[order], LABELS[order], threshold=0.5, seed=1)
-
-    for name, value in shuffled.aggregates().items():
-        if "bootstrap" not in name:  # its draws are places in the manifest
-            assert value == pytest.approx(figures[name], abs=1e-12)
+    expected = brier_score_loss(LABELS, probabilities_of(MARGINS))
+    assert result.calibration.brier == pytest.approx(expected, abs=1e-12)
 
 
-def test_aggregates_hold_no_list_as_long_as_the_scans() -> None:
-    figures = evaluate_external(MARGINS, LABELS, threshold=0.5, seed=1).aggregates()
+def test_the_papers_profile_draws_a_hundred_times() -> None:
+    few, many = (
+        evaluate_external(MARGINS, LABELS, threshold=0.5, seed=1, resamples=n) for n in (100, 2000)
+    )
 
-    lengths = {name: len(value) for name, value in figures.items() if isinstance(value, list)}
-
-    assert lengths == {
-        "roc_no_metastasis": 52,
-        "roc_metastasis": 52,
-        "calibration_no_metastasis": 10,
-        "calibration_metastasis": 10,
-    }
+    assert few.auc_interval == many.auc_interval
+    assert few.auc_bootstrap_interval != many.auc_bootstrap_interval
 
 
 def test_one_class_alone_cannot_be_evaluated() -> None:

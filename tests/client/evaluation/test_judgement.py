@@ -21,6 +21,11 @@ from bs_common.errors import DataError
 from bs_common.metrics import ClassTooSmall, Confusion
 from support.small_network import small_network, small_settings, start
 
+FILES = {
+    *("scores.csv", "cases.csv", "maps.csv"),
+    *("index.html", "performance.png", "calibration.png"),
+}
+
 pytestmark = [pytest.mark.usefixtures("device"), pytest.mark.slow]
 
 
@@ -61,6 +66,7 @@ def judge_all(
         entries,
         two_called_rightly_and_one_wrongly(entries) if margins is None else margins,
         network=network,
+        threshold=0.5,
         folder=folder,
         progress=lambda done, total: None if told is None else told.append((done, total)),
     )
@@ -78,17 +84,22 @@ def test_the_calls_are_counted_against_the_labels(judged: tuple[Judgement, Path]
     assert judgement.result.confusion == Confusion(tp=2, fn=1, tn=2, fp=1)
 
 
-def test_every_positive_call_is_drawn_and_no_other(
+def test_every_positive_call_and_every_missed_scan_is_drawn(
     judged: tuple[Judgement, Path], data: Dataset
 ) -> None:
     judgement, folder = judged
     margins = two_called_rightly_and_one_wrongly(data.of_split(Split.EXTERNAL))
-    called = [number for number, margin in enumerate(margins, start=1) if margin >= 0]
+    entries = data.of_split(Split.EXTERNAL)
+    wanted = [
+        number
+        for number, (margin, entry) in enumerate(zip(margins, entries, strict=True), start=1)
+        if margin >= 0 or entry.label
+    ]
 
     drawn = sorted(path.name for path in folder.glob("case-*.png"))
 
     assert judgement.overlays == 3
-    assert drawn == [f"case-{number:04d}.png" for number in called]
+    assert drawn == [f"case-{number:04d}.png" for number in wanted]
     with Image.open(folder / drawn[0]) as picture:
         assert min(picture.size) > 300
 
@@ -99,7 +110,7 @@ def test_the_folder_holds_these_files_and_only_its_owner_reads_them(
     _, folder = judged
     others = {path.name for path in folder.iterdir() if not path.name.startswith("case-")}
 
-    assert others == {"scores.csv", "cases.csv", "index.html", "performance.png"}
+    assert others == FILES | {"right.png", "wrong.png"}
     assert folder.stat().st_mode & 0o777 == 0o700
     assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
 
@@ -154,12 +165,9 @@ def test_a_second_judgement_leaves_nothing_of_the_first(data: Dataset, tmp_path:
     judgement = judge_all(data, folder, margins=np.full(6, -1.0))
 
     assert judgement.overlays == 0
-    assert {path.name for path in folder.iterdir()} == {
-        "scores.csv",
-        "cases.csv",
-        "index.html",
-        "performance.png",
-    }
+    missed = {path.name for path in folder.glob("case-*.png")}
+    assert len(missed) == 3
+    assert {path.name for path in folder.iterdir()} == FILES | missed | {"wrong.png"}
 
 
 def test_the_same_judgement_writes_the_same_bytes(
@@ -178,7 +186,7 @@ def test_progress_counts_the_pictures(data: Dataset, tmp_path: Path) -> None:
 
     judge_all(data, tmp_path / "private", told=told)
 
-    assert told == [(1, 3), (2, 3), (3, 3)]
+    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
 def test_margins_of_a_diverged_model_are_refused_and_the_folder_stays(
@@ -202,6 +210,7 @@ def test_too_few_scans_of_a_class_are_refused(data: Dataset, tmp_path: Path) -> 
             positives,
             np.ones(3),
             network=small_network("head"),
+            threshold=0.5,
             folder=tmp_path / "private",
             progress=lambda done, total: None,
         )
@@ -221,10 +230,10 @@ def test_a_mask_is_drawn_and_one_that_does_not_fit_is_left_out_with_a_warning(
 
     _, with_masks = judged
     assert judgement.overlays == 3
-    assert caplog.text.count("a mask is left out") == 2
+    assert caplog.text.count("a mask is left out") == 3
     differing = [
         path.name
         for path in with_masks.glob("case-*.png")
         if (tmp_path / "private" / path.name).read_bytes() != path.read_bytes()
     ]
-    assert len(differing) == 2  # the two scans whose lesions were outlined before
+    assert len(differing) == 3  # the scans whose lesions were outlined before

@@ -9,7 +9,7 @@ from PIL import Image
 
 from bs_client.evaluation.auc import trace_roc
 from bs_client.evaluation.external import evaluate_external
-from bs_client.evaluation.plots import draw_performance
+from bs_client.evaluation.plots import draw_calibration, draw_performance
 
 MARGINS, LABELS = [-1.0, 0.5, -0.2, 2.0], [0, 0, 1, 1]
 
@@ -34,3 +34,13 @@ def test_the_figure_is_the_same_png_each_time() -> None:
 def test_only_synthetic_scans_are_marked_in_red() -> None:
     assert red_pixels(drawn(synthetic=True)) > 100
     assert red_pixels(drawn(synthetic=False)) == 0
+
+
+def test_the_figure_of_calibration_is_the_same_png_each_time_and_marked() -> None:
+    margins, labels = np.array(MARGINS), np.array(LABELS, bool)
+
+    marked = draw_calibration(margins, labels, synthetic=True)
+
+    assert marked == draw_calibration(margins, labels, synthetic=True)
+    assert red_pixels(marked) > 100
+    assert red_pixels(draw_calibration(margins, labels, synthetic=False)) == 0

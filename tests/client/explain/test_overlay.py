@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bs_client.evaluation.external import evaluate_external
-from bs_client.explain.gallery import CaseFile, headline_rows, write_gallery
+from bs_client.explain.gallery import CaseFile, MapEvidence, headline_rows, write_gallery
 from bs_client.explain.overlay import (
     OverlayCaption,
     OverlayView,
@@ -208,7 +208,15 @@ def write_page(folder: Path, cases: list[CaseFile], *, title: str = "demo, round
     for case in (1, 2, 5):
         (folder / overlay_name(case)).write_bytes(PICTURE)
     page = write_gallery(
-        folder, cases, result=RESULT, performance_png=PICTURE, title=title, remarks=["A & B."]
+        folder,
+        cases,
+        result=RESULT,
+        pictures={"performance.png": PICTURE, "calibration.png": PICTURE},
+        evidence=MapEvidence(None, {"outside_body": 0.125}),
+        title=title,
+        remarks=["A & B."],
+        seed=0,
+        resamples=100,
     )
     return page.read_text()
 
@@ -267,7 +275,7 @@ def test_titles_and_remarks_are_text_and_never_markup(tmp_path: Path) -> None:
 
 
 def test_the_numbers_on_the_page_are_those_of_the_result() -> None:
-    rows = {row.name: row for row in headline_rows(RESULT)}
+    rows = {row.name: row for row in headline_rows(RESULT, seed=0, resamples=100)}
 
     # Of 3 x 2 pairs, 2.0 and 1.5 win both and -1.0 one.
     assert rows["AUC (DeLong)"].value == "0.833"
@@ -281,7 +289,7 @@ def test_a_rate_of_nobody_is_a_dash() -> None:
         [-2.0, -1.0, -3.0, -1.5], [1, 1, 0, 0], threshold=0.5, seed=0, resamples=20
     )
 
-    rows = {row.name: row for row in headline_rows(never_called)}
+    rows = {row.name: row for row in headline_rows(never_called, seed=0, resamples=100)}
 
     assert (rows["Positive predictive value"].value, rows["F1"].value) == ("-", "0.000")
 

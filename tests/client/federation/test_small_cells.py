@@ -8,12 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from bs_client.federation.small_cells import hide_small_cells, merge_small_bins, roc_cells
+from bs_client.federation.small_cells import hide_small_cells, merge_small_bins
 from bs_client.training.loss import cross_entropy
+from bs_common.bins import edges_with, probability_of
 from bs_common.contract import COHORT_CELLS, HISTOGRAM_BINS, MessageType
 from bs_common.errors import EgressRefused
 from bs_common.messages import Metric, Reply
-from bs_common.metrics import Histogram, pooled_auc
+from bs_common.metrics import Histogram, histogram, pooled_auc
 
 
 def describe(**changes: Metric) -> Reply:
@@ -24,8 +25,9 @@ def describe(**changes: Metric) -> Reply:
 
 def external(**changes: Metric) -> Reply:
     metrics: dict[str, Metric] = {"tp": 30, "fn": 10, "tn": 50, "fp": 9, "overlays": 39}
-    metrics |= {"auc": 0.9, "auc-low": 0.8, "auc-high": 0.95}
-    metrics |= {"roc.metastasis": [10, 30], "roc.no_metastasis": [50, 9]}
+    metrics |= {"auc": 0.9, "auc-low": 0.8, "auc-high": 0.95, "brier": 0.1, "slope": 0.9}
+    metrics |= {"histogram.metastasis": [10, 30], "histogram.no_metastasis": [50, 9]}
+    metrics |= {"histogram.edges": [3], "artefact.outside-body": 0.1}
     named = {name.replace("__", "."): value for name, value in changes.items()}
     return Reply(MessageType.EXTERNAL, 3, {}, metrics | named)
 
@@ -40,9 +42,9 @@ def validation(metastasis: list[int], no_metastasis: list[int], examples: int) -
     return Reply(MessageType.EVALUATE, 1, {}, metrics)
 
 
-CONFUSION = {"tp", "fn", "tn", "fp", "overlays"}
-CURVE = {"roc.metastasis", "roc.no_metastasis", "auc", "auc-low", "auc-high"}
+CONFUSION = {"tp", "fn", "tn", "fp", "overlays", "artefact.outside-body"}
 HISTOGRAMS = {"histogram.metastasis", "histogram.no_metastasis"}
+CURVE = HISTOGRAMS | {"histogram.edges", "auc", "auc-low", "auc-high", "brier", "slope"}
 
 
 def hidden(reply: Reply, min_cell: int = 5) -> set[str]:
@@ -85,7 +87,7 @@ def test_one_small_cell_of_the_table_hides_all_of_it_with_the_positive_calls(cel
 
 
 def test_a_small_cell_of_the_curve_hides_both_classes_and_the_area() -> None:
-    assert hidden(external(roc__metastasis=[3])) == CURVE
+    assert hidden(external(histogram__metastasis=[3])) == CURVE
 
 
 def test_one_small_bin_hides_both_histograms_and_keeps_the_loss() -> None:
@@ -97,7 +99,7 @@ def test_one_small_bin_hides_both_histograms_and_keeps_the_loss() -> None:
 
 def test_with_a_smallest_count_of_one_nothing_is_ever_hidden() -> None:
     assert hidden(describe(train__metastasis=1, refused__E_VIEW=1), 1) == set()
-    assert hidden(external(tp=1, roc__metastasis=[1]), 1) == set()
+    assert hidden(external(tp=1, histogram__metastasis=[1]), 1) == set()
 
 
 def test_what_a_site_has_hidden_already_stays_named() -> None:
@@ -145,14 +147,18 @@ def test_an_edge_of_the_curve_close_to_the_threshold_is_not_shown_beside_the_cal
     edge: int,
 ) -> None:
     # 30 called positive, `edge` above an edge: the difference would count 1 to 4 patients.
-    assert hidden(external(roc__metastasis=[40 - edge, edge])) == {
-        "roc.metastasis",
-        "roc.no_metastasis",
+    assert hidden(external(histogram__metastasis=[40 - edge, edge])) == {
+        "histogram.metastasis",
+        "histogram.no_metastasis",
+        "histogram.edges",
     }
 
 
 def test_a_curve_with_the_threshold_among_its_edges_is_shown_beside_the_calls() -> None:
-    assert hidden(external(roc__metastasis=[10, 25, 5], roc__no_metastasis=[50, 0, 9])) == set()
+    assert (
+        hidden(external(histogram__metastasis=[10, 25, 5], histogram__no_metastasis=[50, 0, 9]))
+        == set()
+    )
 
 
 def test_pictures_that_are_not_of_all_positive_calls_do_not_tell_how_many_are_missing() -> None:
@@ -197,21 +203,24 @@ def test_cells_of_the_curve_leave_nothing_to_subtract_from_the_calls(
         "fp": int((called & ~labels).sum()),
         "overlays": int(called.sum()),
     }
-    cells = roc_cells(margins, labels, called=called, min_cell=min_cell)
+    edges = edges_with(probability_of(threshold))
+    cut = int(np.abs(edges - threshold).argmin())
+    bins = merge_small_bins(histogram(margins, labels, edges), min_cell, cut=cut)
+    cells = bins.counts
 
     shown = hide_small_cells(
-        external(**table, roc__metastasis=cells[1].tolist(), roc__no_metastasis=cells[0].tolist()),
+        external(**table, **{n.replace(".", "__"): v for n, v in bins.metrics().items()}),
         min_cell,
     )
 
     assert cells.sum(axis=1).tolist() == [int((~labels).sum()), int(labels.sum())]
     if "tp" in shown.metrics:  # then nothing of the curve had to be hidden for its sake
-        assert "roc.metastasis" in shown.metrics
+        assert "histogram.metastasis" in shown.metrics
 
 
 @given(COUNTS, st.integers(1, 12))
 def test_merging_keeps_every_scan(counts: Histogram, min_cell: int) -> None:
-    merged = merge_small_bins(counts, min_cell)
+    merged = merge_small_bins(counts, min_cell).counts
 
     assert merged.sum(axis=1).tolist() == counts.sum(axis=1).tolist()
     assert merged.shape[0] == 2
@@ -222,7 +231,7 @@ def test_merging_keeps_every_scan(counts: Histogram, min_cell: int) -> None:
 def test_merging_leaves_no_small_cell_wherever_that_is_possible(
     counts: Histogram, min_cell: int
 ) -> None:
-    merged = merge_small_bins(counts, min_cell)
+    merged = merge_small_bins(counts, min_cell).counts
 
     # Merging everything is the most that can be done.
     possible = is_safe(counts.sum(axis=1), min_cell)
@@ -233,7 +242,7 @@ def test_merging_leaves_no_small_cell_wherever_that_is_possible(
 
 @given(COUNTS, st.integers(1, 12))
 def test_merged_bins_are_neighbours(counts: Histogram, min_cell: int) -> None:
-    edges = np.cumsum(merge_small_bins(counts, min_cell), axis=1)
+    edges = np.cumsum(merge_small_bins(counts, min_cell).counts, axis=1)
     fine = np.cumsum(counts, axis=1)
 
     assert all(column.tolist() in fine.T.tolist() for column in edges.T)
@@ -244,7 +253,7 @@ def test_without_a_smallest_count_the_area_stays_the_same(counts: Histogram) -> 
     if not counts.sum(axis=1).all():
         counts[:, 0] += 1
 
-    assert pooled_auc(merge_small_bins(counts, 1)) == pooled_auc(counts)
+    assert pooled_auc(merge_small_bins(counts, 1).counts) == pooled_auc(counts)
 
 
 @given(COUNTS, st.integers(1, 12))
@@ -254,7 +263,7 @@ def test_the_area_after_merging_lies_around_the_one_before(
     if not counts.sum(axis=1).all():
         counts[:, 0] += 1
 
-    fine, coarse = pooled_auc(counts), pooled_auc(merge_small_bins(counts, min_cell))
+    fine, coarse = pooled_auc(counts), pooled_auc(merge_small_bins(counts, min_cell).counts)
 
     assert abs(fine.auc - coarse.auc) <= coarse.bound - fine.bound + 1e-12
 
@@ -263,8 +272,46 @@ def test_a_case_worked_by_hand() -> None:
     counts = np.array([[3, 2, 9, 0, 1], [0, 0, 6, 5, 0]])
 
     # 3 + 2 close the first bin; 9 and 6 stand alone; 0 and 5 too; the 1 is left and joins back.
-    assert merge_small_bins(counts, 5).tolist() == [[5, 10], [0, 11]]
+    assert merge_small_bins(counts, 5).counts.tolist() == [[5, 10], [0, 11]]
 
 
 def test_without_scans_one_empty_bin_is_left() -> None:
-    assert merge_small_bins(np.zeros((2, 7), np.int64), 5).tolist() == [[0], [0]]
+    assert merge_small_bins(np.zeros((2, 7), np.int64), 5).counts.tolist() == [[0], [0]]
+
+
+@given(COUNTS, st.integers(1, 12))
+def test_the_places_are_where_merged_bins_begin(counts: Histogram, min_cell: int) -> None:
+    merged = merge_small_bins(counts, min_cell)
+
+    starts = [0, *(place + 1 for place in merged.places)]
+    assert np.add.reduceat(counts, starts, axis=1).tolist() == merged.counts.tolist()
+
+
+@given(COUNTS, st.integers(1, 12), st.data())
+def test_a_cut_is_kept_unless_a_side_of_it_would_be_small(
+    counts: Histogram, min_cell: int, data: st.DataObject
+) -> None:
+    cut = data.draw(st.integers(0, max(0, counts.shape[1] - 2)))
+    sides = counts[:, : cut + 1].sum(axis=1), counts[:, cut + 1 :].sum(axis=1)
+
+    merged = merge_small_bins(counts, min_cell, cut=cut)
+
+    starts = [0, *(place + 1 for place in merged.places)]
+    if all(is_safe(side, min_cell) for side in sides) and counts.shape[1] > 1:
+        assert cut in merged.places
+        assert is_safe(merged.counts, min_cell)
+        assert np.add.reduceat(counts, starts, axis=1).tolist() == merged.counts.tolist()
+    elif is_safe(counts.sum(axis=1), min_cell) and counts.shape[1] > 1:
+        assert cut not in merged.places
+        assert is_safe(merged.counts, min_cell)
+
+
+def test_the_edge_numbers_of_bins_are_no_scans() -> None:
+    # 3 is an edge's number; as a count it would hide the curve.
+    assert hidden(external(histogram__edges=[3])) == set()
+
+
+def test_few_masks_hide_what_the_maps_agree_with() -> None:
+    reply = external(masks=4, agreement__model__pointing=0.75)
+
+    assert hidden(reply) == {"masks", "agreement.model.pointing"}

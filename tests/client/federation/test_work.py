@@ -15,6 +15,7 @@ from bs_client.data.labels import Split
 from bs_client.federation.work import SiteWork, open_site
 from bs_client.model.backbone import draw_backbone
 from bs_common.architecture import Trainable
+from bs_common.bins import bins_from_metrics, edges_with
 from bs_common.contract import MessageType
 from bs_common.errors import DataError
 from bs_common.joining import Invitation, write_document
@@ -64,7 +65,8 @@ def carried(reply: Reply, work: SiteWork) -> Reply:
 
 
 def ask(message_type: MessageType, round_number: int = 1) -> Request:
-    return Request(message_type, round_number, start("head"))
+    numbers = {"threshold": 0.5} if message_type is MessageType.EXTERNAL else {}
+    return Request(message_type, round_number, start("head"), numbers)
 
 
 def test_a_training_site_describes_its_scans_and_programs(training_site: SiteWork) -> None:
@@ -146,8 +148,10 @@ def test_validation_answers_with_the_histogram_of_its_margins(training_site: Sit
     margins = network.score(network.activate(np.stack([np.stack([i] * 3, -1) for i in images])))
     expected = histogram(margins, data.labels(Split.VALIDATION))
     assert reply.metrics["num-examples"] == 2
-    assert reply.metrics["histogram.no_metastasis"] == expected[0].tolist()
-    assert reply.metrics["histogram.metastasis"] == expected[1].tolist()
+    bins = bins_from_metrics(reply.metrics)
+    assert bins is not None
+    assert bins.counts.sum() == 2
+    assert pooled_auc(bins.counts) == pooled_auc(expected)
 
 
 def test_the_external_answer_counts_the_scans_and_names_the_weights(
@@ -160,9 +164,11 @@ def test_the_external_answer_counts_the_scans_and_names_the_weights(
     cells = {name: reply.metrics[name] for name in ("tp", "fn", "tn", "fp")}
     assert cells["tp"] + cells["fn"] == cells["tn"] + cells["fp"] == 3  # type: ignore[operator]
     assert reply.metrics["overlays"] == cells["tp"] + cells["fp"]  # type: ignore[operator]
-    curve = np.array([reply.metrics["roc.no_metastasis"], reply.metrics["roc.metastasis"]])
-    assert curve.sum(axis=1).tolist() == [3, 3]
-    estimate, bound = pooled_auc(curve)
+    bins = bins_from_metrics(reply.metrics, edges_with(0.5))
+    assert bins is not None
+    assert bins.counts.sum(axis=1).tolist() == [3, 3]
+    assert {n: getattr(bins.confusion_at(0.0), n) for n in cells} == cells
+    estimate, bound = pooled_auc(bins.counts)
     assert abs(estimate - reply.metrics["auc"]) <= bound + 1e-12  # type: ignore[operator]
     assert reply.texts == {"weights-sha256": digest(request.arrays)}
 

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from bs_common.settings import StudySettings
+from bs_server.external_values import Rate
 from bs_server.summary import (
     CalibrationBin,
     CohortCount,
     ExternalSummary,
-    Rate,
     RocPoints,
     RoundSummary,
     SiteRound,

@@ -11,6 +11,7 @@ os.environ["FLWR_DISABLE_UPDATE_CHECK"] = "1"
 import typer
 
 from bs_client.cli.audit import audit
+from bs_client.cli.evidence import metrics, sanity
 from bs_client.cli.joining import join, preflight
 from bs_client.cli.reader_study import app as reader_study
 from bs_client.cli.results import predict
@@ -23,7 +24,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for _command in (join, preflight, check, run, audit, predict, receive, deidentify, phantom):
+for _command in (
+    *(join, preflight, check, run, audit),
+    *(predict, metrics, sanity),
+    *(receive, deidentify, phantom),
+):
     app.command()(_command)
 app.add_typer(reader_study, name="reader-study")
 

@@ -39,6 +39,8 @@ class ScanRecord:
     """What is remembered of an accepted scan; its counts are read again when needed.
 
     study_uid : the digest of the pixels where the objects do not state one.
+    scanner : manufacturer and model, as the object states them.
+    total_counts : of both views together.
     """
 
     study_uid: str
@@ -47,6 +49,8 @@ class ScanRecord:
     synthetic: bool
     geometry: Geometry
     files: tuple[Path, ...]
+    scanner: str = ""
+    total_counts: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +234,8 @@ def _keep(
             posterior_mirrored=scan.posterior.mirrored,
         ),
         files=study.files,
+        scanner=scan.scanner,
+        total_counts=float(scan.anterior.counts.sum() + scan.posterior.counts.sum()),
     )
 
 

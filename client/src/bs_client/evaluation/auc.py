@@ -67,15 +67,26 @@ def trace_roc(margins: ArrayLike, labels: ArrayLike) -> RocCurve:
     return RocCurve(fpr, tpr, float(roc_auc_score(truth, scores)))
 
 
+@dataclass(frozen=True, slots=True)
+class Components:
+    """DeLong's structural components of an AUC.
+
+    of_positives : (m,) share of the scans without metastasis that each scan with it outranks.
+    of_negatives : (n,) share of the scans with metastasis that outrank each scan without.
+    """
+
+    of_positives: Values
+    of_negatives: Values
+
+    def estimate(self) -> AucEstimate:
+        """Give mean(V10) and SE^2 = var(V10) / m + var(V01) / n."""
+        m, n = self.of_positives.size, self.of_negatives.size
+        variance = self.of_positives.var(ddof=1) / m + self.of_negatives.var(ddof=1) / n
+        return AucEstimate(float(self.of_positives.mean()), float(np.sqrt(variance)))
+
+
 def delong(margins: ArrayLike, labels: ArrayLike) -> AucEstimate:
     """Estimate the AUC and its standard error by DeLong's structural components.
-
-    The components are found from mid-ranks (Sun and Xu 2014, IEEE Signal Process. Lett. 21:1389,
-    eq. 5 and 6) in O(n log n). With T(z) a score's mid-rank among all scans, T(x) among its own
-    class, m scans with and n without metastasis:
-
-        V10_i = (T(z_i) - T(x_i)) / n        V01_j = 1 - (T(z_j) - T(y_j)) / m
-        AUC = mean(V10)                      SE^2 = var(V10) / m + var(V01) / n
 
     Parameters
     ----------
@@ -86,15 +97,28 @@ def delong(margins: ArrayLike, labels: ArrayLike) -> AucEstimate:
     ------
     ClassTooSmall if a class has fewer than two scans, DataError for margins that are not finite.
     """
+    return delong_components(margins, labels).estimate()
+
+
+def delong_components(margins: ArrayLike, labels: ArrayLike) -> Components:
+    """Find the structural components from mid-ranks, in O(n log n).
+
+    Sun and Xu 2014, IEEE Signal Process. Lett. 21:1389, eq. 5 and 6. With T(z) a score's mid-rank
+    among all scans, T(x) among its own class, m scans with and n without metastasis:
+
+        V10_i = (T(z_i) - T(x_i)) / n        V01_j = 1 - (T(z_j) - T(y_j)) / m
+
+    Parameters and errors are those of `delong`.
+    """
     scores, truth = checked_scores(margins, labels)
     positives, negatives = scores[truth], scores[~truth]
     m, n = positives.size, negatives.size
     require_classes(m, n, at_least=2)
     ranks = rankdata(np.concatenate([positives, negatives]))
-    of_positives = (ranks[:m] - rankdata(positives)) / n  # (m,)
-    of_negatives = 1 - (ranks[m:] - rankdata(negatives)) / m  # (n,)
-    variance = of_positives.var(ddof=1) / m + of_negatives.var(ddof=1) / n
-    return AucEstimate(float(of_positives.mean()), float(np.sqrt(variance)))
+    return Components(
+        of_positives=(ranks[:m] - rankdata(positives)) / n,
+        of_negatives=1 - (ranks[m:] - rankdata(negatives)) / m,
+    )
 
 
 def bootstrap_aucs(

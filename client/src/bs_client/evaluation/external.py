@@ -17,22 +17,11 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
 from bs_client.evaluation.auc import bootstrap_aucs, delong, percentile_interval
-from bs_common.architecture import CLASSES
+from bs_client.evaluation.calibration import Calibration, calibrate
+from bs_common.bins import edges_with, margin_of
 from bs_common.errors import DataError
 from bs_common.files import write_atomic
-from bs_common.metrics import (
-    ROC_EDGES,
-    Confusion,
-    Histogram,
-    checked_scores,
-    confusion,
-    histogram,
-)
-
-Aggregates = dict[str, int | float | list[int]]
-
-# Equal tenths of the probability. Quantile bins would have to send edges, which are scans' scores.
-CALIBRATION_EDGES: NDArray[np.float64] = np.arange(1, 10) / 10
+from bs_common.metrics import Confusion, Histogram, checked_scores, confusion, histogram
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +32,10 @@ class ExternalResult:
     auc : exact area under the ROC curve.
     auc_interval : 95 % after DeLong.
     auc_bootstrap_interval : 95 % percentile interval, scans drawn within each class.
-    roc_counts : (2, 52) int64, scans of each class between `ROC_EDGES` of the margin; row 0 is no
-        metastasis. `bs_common.metrics.roc_points` makes the curve.
-    calibration_counts : (2, 10) int64, scans of each class by tenth of the probability.
+    edges : (51,) of the logit margin, the threshold's among them.
+    roc_counts : (2, 52) int64, scans of each class between the edges; row 0 is no metastasis.
+        `bs_common.metrics.roc_points` makes the curve.
+    calibration : slope, intercept and Brier score of the probabilities.
     """
 
     threshold: float
@@ -53,32 +43,14 @@ class ExternalResult:
     auc: float
     auc_interval: tuple[float, float]
     auc_bootstrap_interval: tuple[float, float]
+    edges: NDArray[np.float64]
     roc_counts: Histogram
-    calibration_counts: Histogram
+    calibration: Calibration
 
-    def aggregates(self) -> Aggregates:
-        """Give the numbers that may be sent, by name.
-
-        Rates and F1 are left out: they follow from the four counts, and would give away a count
-        that the gate has hidden.
-        """
-        table = self.confusion
-        figures: Aggregates = {
-            "threshold": self.threshold,
-            "tp": table.tp,
-            "fn": table.fn,
-            "tn": table.tn,
-            "fp": table.fp,
-            "auc": self.auc,
-            "auc_low": self.auc_interval[0],
-            "auc_high": self.auc_interval[1],
-            "auc_bootstrap_low": self.auc_bootstrap_interval[0],
-            "auc_bootstrap_high": self.auc_bootstrap_interval[1],
-        }
-        for row, name in enumerate(CLASSES):
-            figures[f"roc_{name}"] = self.roc_counts[row].tolist()
-            figures[f"calibration_{name}"] = self.calibration_counts[row].tolist()
-        return figures
+    @property
+    def cut(self) -> int:
+        """Number of the edge that is the threshold."""
+        return int(np.flatnonzero(self.edges == margin_of(self.threshold))[0])
 
 
 def evaluate_external(
@@ -99,17 +71,19 @@ def evaluate_external(
     ClassTooSmall if a class has fewer than two scans, DataError for margins that are not finite.
     """
     scores, truth = checked_scores(margins, labels)
-    probabilities = probabilities_of(scores)
+    edges = edges_with(threshold)
     estimate = delong(scores, truth)
     aucs = bootstrap_aucs(scores, truth, seed=seed, resamples=resamples)
     return ExternalResult(
         threshold=threshold,
-        confusion=confusion(probabilities >= threshold, truth),
+        # By margin, as in the histogram: the table and its cut cannot differ by a rounding.
+        confusion=confusion(scores >= margin_of(threshold), truth),
         auc=estimate.auc,
         auc_interval=estimate.interval(),
         auc_bootstrap_interval=percentile_interval(aucs),
-        roc_counts=histogram(scores, truth, ROC_EDGES),
-        calibration_counts=histogram(probabilities, truth, CALIBRATION_EDGES),
+        edges=edges,
+        roc_counts=histogram(scores, truth, edges),
+        calibration=calibrate(scores, truth),
     )
 
 

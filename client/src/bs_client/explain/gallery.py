@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from bs_client.evaluation.external import ExternalResult
+from bs_client.explain.agreement import SOURCES, AgreementSummary, Mean
 from bs_client.explain.overlay import OverlayCaption, overlay_name
+from bs_client.explain.sheets import SHEETS
 from bs_common.errors import DataError
 from bs_common.files import write_atomic
 from bs_common.metrics import Confusion, wilson
+from bs_common.rates import Measure, measures
 
 TEMPLATES = Path(__file__).parent / "templates"
 OWNER_ONLY = 0o600
@@ -38,6 +41,20 @@ RATES = {
     "ppv": "Positive predictive value",
     "npv": "Negative predictive value",
     "accuracy": "Accuracy",
+}
+
+MEASURE_WORDS = {
+    "pointing": "Pointing game: highest point in a metastasis",
+    "pointing_tolerant": "Pointing game, one cell of the map off allowed",
+    "energy": "Share of the map inside metastases",
+    "auprc": "Area under the precision-recall curve",
+    "iou": "Overlap at equal area (IoU)",
+    "dice": "Overlap at equal area (Dice)",
+}
+ARTEFACT_WORDS = {
+    "outside_body": "outside the body",
+    "bladder": "on the bladder, where drawn",
+    "injection": "on the injection site, where drawn",
 }
 
 
@@ -63,26 +80,39 @@ class Row:
     counted: str
 
 
+@dataclass(frozen=True, slots=True)
+class MapEvidence:
+    """What all maps together say: agreement with masks, shares where no metastasis can be."""
+
+    agreement: AgreementSummary | None
+    artefacts: Mapping[str, float]
+
+
 def write_gallery(
     folder: Path,
     cases: Sequence[CaseFile],
     *,
     result: ExternalResult,
-    performance_png: bytes,
+    pictures: Mapping[str, bytes],
+    evidence: MapEvidence,
     title: str,
     remarks: Sequence[str],
+    seed: int,
+    resamples: int,
 ) -> Path:
-    """Write `index.html`, `performance.png` and `cases.csv`; give the page's path.
+    """Write `index.html`, the pictures given and `cases.csv`; give the page's path.
 
     Parameters
     ----------
     folder : where `draw_overlay` has written the pictures under their `overlay_name`; a case
-        without a picture there is listed without one.
+        without a picture there is listed without one. Sheets of several cases are shown too.
     cases : every evaluated scan, labelled, each case number once.
     result : figures of the same scans.
-    performance_png : ROC curve and confusion matrix, from `draw_performance`.
+    pictures : by file name: the curves, from `plots`.
+    evidence : what the maps together say.
     title : heading, such as the study's name and round.
     remarks : sentences shown above the results, such as that the backbone is a random draw.
+    seed, resamples : of the bootstrap behind F1 and balanced accuracy.
 
     Raises
     ------
@@ -96,15 +126,25 @@ def write_gallery(
             title=title,
             remarks=remarks,
             synthetic=any(case.caption.synthetic for case in cases),
-            threshold=result.threshold,
+            threshold=f"{result.threshold:.3g}",
             scans=len(cases),
-            rows=headline_rows(result),
+            rows=headline_rows(result, seed=seed, resamples=resamples),
             separated=result.auc in (0.0, 1.0),
             groups=_groups(folder, cases),
+            pictures=list(pictures),
+            sheets=[
+                (name, title) for name, (title, _) in SHEETS.items() if (folder / name).exists()
+            ],
+            agreement=agreement_rows(evidence.agreement),
+            masks=evidence.agreement,
+            artefacts=[
+                (ARTEFACT_WORDS[k], f"{100 * v:.1f} %") for k, v in evidence.artefacts.items()
+            ],
             captions=sorted((case.caption for case in cases), key=lambda caption: caption.case),
         )
     )
-    write_atomic(folder / "performance.png", performance_png, mode=OWNER_ONLY)
+    for name, content in pictures.items():
+        write_atomic(folder / name, content, mode=OWNER_ONLY)
     write_atomic(folder / "cases.csv", _case_table(cases), mode=OWNER_ONLY)
     write_atomic(folder / "index.html", page.encode(), mode=OWNER_ONLY)
     return folder / "index.html"
@@ -125,16 +165,44 @@ def _refuse_unusable(cases: Sequence[CaseFile]) -> None:
         )
 
 
-def headline_rows(result: ExternalResult) -> list[Row]:
-    """Write the AUC with both intervals and the rates with Wilson's as lines of text."""
+def headline_rows(result: ExternalResult, *, seed: int, resamples: int) -> list[Row]:
+    """Write the AUC with both intervals, the rates with Wilson's, and calibration as text."""
     low, high = result.auc_interval
     rows = [Row("AUC (DeLong)", f"{result.auc:.3f}", f"{low:.3f} to {high:.3f}", "")]
     low, high = result.auc_bootstrap_interval
     rows.append(Row("AUC (bootstrap)", f"{result.auc:.3f}", f"{low:.3f} to {high:.3f}", ""))
     rows += [_rate_row(name, key, result.confusion) for key, name in RATES.items()]
-    f1 = result.confusion.f1
-    rows.append(Row("F1", "-" if f1 is None else f"{f1:.3f}", "", ""))
+    drawn = measures(result.confusion, seed=seed, resamples=resamples)
+    for name, key in (("Balanced accuracy", "balanced_accuracy"), ("F1", "f1")):
+        rows.append(_drawn_row(name, drawn[key]))
+    rows.append(Row("Brier score", f"{result.calibration.brier:.3f}", "", ""))
+    fitted = (("slope", result.calibration.slope), ("intercept", result.calibration.intercept))
+    for name, found in fitted:
+        if found is not None:
+            interval = f"{found.low:.2f} to {found.high:.2f}"
+            rows.append(Row(f"Calibration {name}", f"{found.value:.2f}", interval, ""))
     return rows
+
+
+def _drawn_row(name: str, measure: Measure) -> Row:
+    if measure.value is None:
+        return Row(name, "-", "", "")
+    return Row(name, f"{measure.value:.3f}", f"{measure.low:.3f} to {measure.high:.3f}", "")
+
+
+def agreement_rows(summary: AgreementSummary | None) -> list[tuple[str, list[str]]]:
+    """Write each measure's mean with interval for the model and the maps it is held against."""
+    if summary is None:
+        return []
+    columns = [summary.by_source[source] for source in SOURCES] + [summary.beyond_intensity]
+    return [
+        (words, [_mean_text(column[measure]) for column in columns])
+        for measure, words in MEASURE_WORDS.items()
+    ]
+
+
+def _mean_text(mean: Mean) -> str:
+    return f"{mean.value:.3f} ({mean.low:.3f} to {mean.high:.3f})"
 
 
 def _rate_row(name: str, key: str, table: Confusion) -> Row:

@@ -113,7 +113,7 @@ class OverlayCaption:
         """Give the two lines above the picture."""
         call = "called metastasis" if self.called else "called no metastasis"
         lines = f"Case {self.case}: {call}\n"
-        lines += f"probability {self.probability:.3f}, threshold {self.threshold:g}"
+        lines += f"probability {self.probability:.3f}, threshold {self.threshold:.3g}"
         if self.label is not None:
             truth = "metastasis" if self.label else "no metastasis"
             lines += f"; label {truth} ({self.outcome})"
@@ -156,7 +156,7 @@ def draw_overlay(
         _draw_view(axes[2 + column], lay_over(grey, heat), mask, sides=sides)
         axes[column].set_title(name, fontsize=11)
         axes[2 + column].set_title(f"{name} with map", fontsize=11)
-    _draw_colour_bar(bar)
+    draw_colour_bar(bar)
     _write_caption(figure, caption, blank=strongest == 0)
     write_atomic(path, png_bytes(figure), mode=0o600)
 
@@ -234,7 +234,8 @@ def _draw_view(axes: Axes, picture: Colour, mask: Mask | None, *, sides: str) ->
     axes.set(xticks=[], yticks=[])
 
 
-def _draw_colour_bar(axes: Axes) -> None:
+def draw_colour_bar(axes: Axes) -> None:
+    """Draw the colours from no map to a scan's strongest value."""
     # Mixed with white as in the picture, so that a colour reads the same in both.
     ramp = np.linspace(0, 1, 256, dtype=np.float32)[:, np.newaxis]
     bar = lay_over(np.ones_like(ramp), ramp)

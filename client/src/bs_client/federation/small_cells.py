@@ -7,27 +7,39 @@ subtracted. Zero is not hidden: nobody is in it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from bs_common.contract import SPLITS, MessageType
+from bs_client.federation.small_subgroups import small_subgroups
+from bs_common.bins import COUNTS_NAMES, EDGES_NAME
+from bs_common.contract import AGREEMENT, ARTEFACTS, CALIBRATION, SPLITS, MessageType
 from bs_common.errors import EgressRefused
 from bs_common.messages import Metric, Reply
-from bs_common.metrics import ROC_EDGES, Histogram, checked_scores, histogram
+from bs_common.metrics import Histogram
 
+_Counts = NDArray[np.int64]
+
+_BINS = (*COUNTS_NAMES, EDGES_NAME)
+_NOT_SCANS = frozenset({EDGES_NAME})  # whole numbers that count no scan
 _LABELS = ("metastasis", "no_metastasis")
 _MORE = "Give more patients this split, or lower min_cell if your data protection officer agrees."
 # Names that are hidden together: any one of a group can be had from the others and known totals.
 _GROUPS: dict[MessageType, tuple[tuple[str, ...], ...]] = {
     MessageType.DESCRIBE: tuple(tuple(f"{split}.{label}" for label in _LABELS) for split in SPLITS),
-    MessageType.EVALUATE: (tuple(f"histogram.{label}" for label in _LABELS),),
+    MessageType.EVALUATE: (_BINS,),
     MessageType.EXTERNAL: (
-        # Positive calls (overlays) = tp + fp, so the rows of the table hide together.
-        ("tp", "fn", "tn", "fp", "overlays"),
-        # Merged cells are small only where a whole class is; the AUC then ranks its few patients.
-        (*(f"roc.{label}" for label in _LABELS), "auc", "auc-low", "auc-high"),
+        # Positive calls = tp + fp, so the rows of the table hide together. A map is made of every
+        # positive call: what stands in the others (`overlays`) would be had by subtraction.
+        ("tp", "fn", "tn", "fp", "overlays", *ARTEFACTS),
+        # Merged bins are small only where a whole class is; the AUC then ranks its few patients.
+        (
+            *_BINS,
+            *("auc", "auc-low", "auc-high", "auc-bootstrap-low", "auc-bootstrap-high"),
+            *("brier", *CALIBRATION),
+        ),
+        ("masks", *AGREEMENT),
     ),
 }
 
@@ -53,9 +65,11 @@ def hide_small_cells(reply: Reply, min_cell: int) -> Reply:
     hidden = set(reply.hidden)
     for group in _GROUPS.get(reply.message_type, ()):
         present = [name for name in group if name in reply.metrics]
-        if any(_is_small(reply.metrics[name], min_cell) for name in present):
+        counts = [reply.metrics[name] for name in present if name not in _NOT_SCANS]
+        if any(_is_small(count, min_cell) for count in counts):
             hidden.update(present)
     hidden.update(_subtractable(reply.metrics, hidden, min_cell))
+    hidden |= small_subgroups(reply.metrics, min_cell, table_hidden="tp" in hidden)
     hidden.update(
         name
         for name, value in reply.metrics.items()
@@ -83,11 +97,11 @@ def _subtractable(metrics: Mapping[str, Metric], hidden: set[str], min_cell: int
     if not isinstance(tp, int) or not isinstance(fp, int) or {"tp", "fp"} & hidden:
         return
     for label, called in (("metastasis", tp), ("no_metastasis", fp)):
-        cells = metrics.get(f"roc.{label}")
+        cells = metrics.get(f"histogram.{label}")
         if isinstance(cells, list):
             above = np.cumsum([0, *cells[::-1]])
             if _is_small([abs(int(count) - called) for count in above], min_cell):
-                yield from (f"roc.{name}" for name in _LABELS)
+                yield from _BINS
     overlays = metrics.get("overlays")
     if isinstance(overlays, int) and _is_small(abs(tp + fp - overlays), min_cell):
         yield "overlays"
@@ -98,50 +112,65 @@ def _is_small(value: object, min_cell: int) -> bool:
     return any(isinstance(count, int) and 0 < count < min_cell for count in counts)
 
 
-def roc_cells(
-    margins: ArrayLike, labels: ArrayLike, *, called: NDArray[np.bool_], min_cell: int
-) -> Histogram:
-    """Give the ROC curve's cells, merged so that neither they nor their differences are small.
+@dataclass(frozen=True, slots=True, eq=False)
+class MergedBins:
+    """Bins without a small count.
 
-    Parameters
-    ----------
-    margins, labels, called : (scans,) as for `bs_common.metrics.histogram`, and whether each scan
-        is called positive; a margin of a called scan is above that of every other.
-
-    Returns
-    -------
-    (2, bins) as `merge_small_bins` gives them. The threshold is an edge wherever the table of
-    calls may be shown, so that it cannot be compared with an edge close by.
+    counts : (2, bins) int64.
+    places : numbers of the edges that are left between them, rising, (bins - 1).
     """
-    scores, truth = checked_scores(margins, labels)
-    sides = [histogram(scores[side], truth[side], ROC_EDGES) for side in (~called, called)]
-    if any(_is_small(side.sum(axis=1).tolist(), min_cell) for side in sides):
-        return merge_small_bins(sides[0] + sides[1], min_cell)
-    return np.hstack([merge_small_bins(side, min_cell) for side in sides])
+
+    counts: Histogram
+    places: tuple[int, ...]
+
+    def metrics(self) -> dict[str, Metric]:
+        """Give the bins under the contract's names."""
+        named: dict[str, Metric] = {EDGES_NAME: list(self.places)}
+        for name, row in zip(COUNTS_NAMES, self.counts, strict=True):
+            named[name] = row.tolist()
+        return named
 
 
-def merge_small_bins(counts: Histogram, min_cell: int) -> Histogram:
+def merge_small_bins(counts: Histogram, min_cell: int, *, cut: int | None = None) -> MergedBins:
     """Merge neighbouring bins until every count of both classes is zero or at least `min_cell`.
 
     Parameters
     ----------
     counts : (2, bins) scans of each class between rising edges of the margin.
+    cut : number of an edge to keep, such as the threshold's. It goes where a side of it would hold
+        a small count: the table of calls is hidden then, and the edge would tell it.
 
     Returns
     -------
-    (2, bins or fewer); row sums are kept. Where a class has scans, but fewer than `min_cell`, one
-    bin with that small count is left. Without scans: one empty bin.
+    Bins whose row sums are kept. Where a class has scans, but fewer than `min_cell`, one bin with
+    that small count is left. Without scans: one empty bin.
     """
-    merged: list[np.ndarray[tuple[int], np.dtype[np.int64]]] = []
+    if cut is not None:
+        sides = counts[:, : cut + 1], counts[:, cut + 1 :]
+        if all(_may_stand(side.sum(axis=1), min_cell) for side in sides):
+            low, high = (merge_small_bins(side, min_cell) for side in sides)
+            moved = tuple(place + cut + 1 for place in high.places)
+            return MergedBins(np.hstack([low.counts, high.counts]), (*low.places, cut, *moved))
+    merged: list[_Counts] = []
+    ends: list[int] = []  # last bin in each merged one
     open_bin = np.zeros(2, np.int64)
-    for column in counts.T:
+    for place, column in enumerate(counts.T):
         open_bin = open_bin + column
-        if ((open_bin == 0) | (open_bin >= min_cell)).all() and open_bin.any():
+        if _may_stand(open_bin, min_cell) and open_bin.any():
             merged.append(open_bin)
+            ends.append(place)
             open_bin = np.zeros(2, np.int64)
     if open_bin.any():
         # What is left is too small to stand alone, so it joins bins until it is not.
-        while merged and not ((open_bin == 0) | (open_bin >= min_cell)).all():
+        while merged and not _may_stand(open_bin, min_cell):
             open_bin = open_bin + merged.pop()
+            ends.pop()
         merged.append(open_bin)
-    return np.stack(merged, axis=1) if merged else np.zeros((2, 1), np.int64)
+        ends.append(counts.shape[1] - 1)
+    if not merged:
+        return MergedBins(np.zeros((2, 1), np.int64), ())
+    return MergedBins(np.stack(merged, axis=1), tuple(ends[:-1]))
+
+
+def _may_stand(cells: _Counts, min_cell: int) -> bool:
+    return bool(((cells == 0) | (cells >= min_cell)).all())

@@ -18,11 +18,11 @@ from bs_client.data.dataset import Dataset, load_dataset
 from bs_client.data.labels import Split
 from bs_client.data.sampling import balanced_epoch
 from bs_client.dicom.codes import Refusal
-from bs_client.evaluation.external import probabilities_of
 from bs_client.evaluation.judgement import judge
 from bs_client.federation.activity import Activity
+from bs_client.federation.external_reply import external_metrics
 from bs_client.federation.policy import smallest_count
-from bs_client.federation.small_cells import roc_cells
+from bs_client.federation.small_cells import merge_small_bins
 from bs_client.model.backbone import load_backbone
 from bs_client.model.device import prepare_device
 from bs_client.model.network import Margins, Network
@@ -36,6 +36,7 @@ from bs_common.errors import DataError
 from bs_common.joining import Invitation
 from bs_common.messages import Metric, Reply, Request
 from bs_common.metrics import histogram
+from bs_common.settings import StudySettings
 from bs_common.weights import digest
 
 _log = logging.getLogger(__name__)
@@ -137,8 +138,7 @@ class SiteWork:
             "num-examples": len(labels),
             "loss": cross_entropy(margins, labels),
         }
-        for row, name in enumerate(CLASSES):
-            metrics[f"histogram.{name}"] = counts[row].tolist()
+        metrics |= merge_small_bins(counts, self.min_cell).metrics()
         return Reply(MessageType.EVALUATE, request.round_number, {}, metrics)
 
     def external(self, request: Request) -> Reply:
@@ -157,30 +157,13 @@ class SiteWork:
             entries,
             margins,
             network=self.network,
+            threshold=_threshold(request, self.dataset.settings),
             folder=self.folder.private,
             progress=self.activity.steps(Phase.DRAWING, "maps"),
         )
-        result = judgement.result
-        metrics: dict[str, Metric] = {
-            "tp": result.confusion.tp,
-            "fn": result.confusion.fn,
-            "tn": result.confusion.tn,
-            "fp": result.confusion.fp,
-            "overlays": judgement.overlays,
-            "auc": result.auc,
-            "auc-low": result.auc_interval[0],
-            "auc-high": result.auc_interval[1],
-        }
+        metrics = external_metrics(judgement, self.min_cell)
         if vanished:
             metrics[f"refused.{Refusal.E_VANISHED}"] = vanished
-        cells = roc_cells(
-            margins,
-            dataset.labels(Split.EXTERNAL),
-            called=probabilities_of(margins) >= result.threshold,
-            min_cell=self.min_cell,
-        )
-        for row, name in enumerate(CLASSES):
-            metrics[f"roc.{name}"] = cells[row].tolist()
         texts = {"weights-sha256": digest(request.arrays)}
         return Reply(MessageType.EXTERNAL, request.round_number, {}, metrics, texts)
 
@@ -250,3 +233,8 @@ def open_site(folder: SiteFolder, activity: Activity | None = None) -> SiteWork:
     activity.end()
     trainer = Trainer(network, settings)
     return SiteWork(folder, file, invitation, dataset, network, trainer, backbone, device, activity)
+
+
+def _threshold(request: Request, settings: StudySettings) -> float:
+    chosen = request.numbers.get("threshold")
+    return chosen if isinstance(chosen, float) else settings.threshold

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.table import Table
 
 from bs_common.joining import Contact, Invitation, read_document
+from bs_common.profiles import Profile, compare_with_paper, profile_settings
 from bs_common.settings import Role, StudySettings
 from bs_common.terms import terms_of
 from bs_common.toml import write_toml
@@ -29,13 +31,17 @@ def init(
         str, typer.Option(help="Who coordinates; the sites see it in the terms.")
     ] = Contact().name,
     contact: Annotated[str, typer.Option(help="How to reach the coordinator.")] = Contact().contact,
+    profile: Annotated[
+        Profile | None,
+        typer.Option(help="paper: all of the paper's settings; fast: the head alone is trained."),
+    ] = None,
 ) -> None:
     """Make a study: settings file, certificate authority, server certificate."""
     with explained():
         folder = StudyFolder(study_dir)
         host = host.strip("[]")
         file = StudyFile(
-            study=StudySettings(name=name, seed=int.from_bytes(os.urandom(4), "big")),
+            study=_settings(profile, name, seed=int.from_bytes(os.urandom(4), "big")),
             server=server_settings(host, port),
             coordinator=Contact(name=coordinator, contact=contact),
         )
@@ -45,8 +51,25 @@ def init(
             return
         make_authority(folder.authority, study=name, names=[host, *san], now=now())
         write_toml(folder.study_file, file)
+    if profile is not None:
+        out.print(_comparison(file.study))
     out.print(f"Study made. Look through {folder.study_file}, then:", soft_wrap=True)
     out.print(f"  bs-server invite SITE --role train|evaluate --study {study_dir}", soft_wrap=True)
+
+
+def _settings(profile: Profile | None, name: str, *, seed: int) -> StudySettings:
+    if profile is None:
+        return StudySettings(name=name, seed=seed)
+    return profile_settings(profile, name=name, seed=seed)
+
+
+def _comparison(settings: StudySettings) -> Table:
+    """Show every setting beside the paper's; a departure is marked."""
+    table = Table("setting", "this study", "paper", "what the paper prints", "")
+    for row in compare_with_paper(settings):
+        mark = "" if row.study == row.paper else "differs"
+        table.add_row(row.setting, row.study, row.paper, row.printed, mark)
+    return table
 
 
 def invite(

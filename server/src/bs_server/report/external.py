@@ -41,7 +41,7 @@ def roc_figure(external: ExternalSummary) -> Markup | None:
         axes.plot(external.roc.fpr, external.roc.tpr, color=MAIN, linewidth=1.6, label="model")
         fpr, tpr = _rate(external, "fpr"), _rate(external, "tpr")
         if fpr is not None and tpr is not None:
-            label = f"threshold {external.threshold:g}"
+            label = f"threshold {wording.threshold(external.threshold)}"
             axes.plot([fpr], [tpr], "o", color=MARK, markersize=5.5, label=label)
         axes.set_xlabel("False positive rate")
         axes.set_ylabel("True positive rate")

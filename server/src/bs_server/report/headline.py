@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bs_server.report import wording
-from bs_server.summary import ExternalSummary, Summary
+from bs_server.summary import POOLED, ExternalSummary, Summary
 
 
 def headline(summary: Summary) -> str:
@@ -33,7 +33,8 @@ def _result(summary: Summary) -> str:
 
 
 def _external(external: ExternalSummary, scans: int | None) -> str:
-    where = f"{scans} scans of {external.site}" if scans else f"the scans of {external.site}"
+    site = "all evaluate sites" if external.site == POOLED else external.site
+    where = f"{scans} scans of {site}" if scans else f"the scans of {site}"
     if external.auc is None:
         ranking = f"On {where}, never trained on, the AUC of round {external.round} is not shown"
     else:
@@ -48,7 +49,9 @@ def _external(external: ExternalSummary, scans: int | None) -> str:
     ]
     if not known:
         return f"{ranking}."
-    return f"{ranking}; at threshold {external.threshold:g}, {' and '.join(known)}."
+    return (
+        f"{ranking}; at threshold {wording.threshold(external.threshold)}, {' and '.join(known)}."
+    )
 
 
 def _auc_interval(external: ExternalSummary) -> str:

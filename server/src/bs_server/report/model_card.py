@@ -49,6 +49,7 @@ def render_card(
             random_start=model.settings.backbone.startswith("random:"),
             identity=_identity(model, key_sha256),
             moment=wording.moment,
+            threshold=wording.threshold,
         )
     )
 

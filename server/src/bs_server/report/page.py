@@ -35,6 +35,9 @@ def render_report(summary: Summary) -> str:
         "messages": tables.message_rows(summary),
         "hidden_reasons": _hidden_reasons(summary),
         "moment": wording.moment,
+        "threshold": wording.threshold,
+        "judges": " and ".join(one.site for one in summary.external_sites)
+        or (summary.external.site if summary.external else ""),
     }
     if summary.external is not None:
         values |= _external_values(summary, summary.external)
@@ -42,7 +45,8 @@ def render_report(summary: Summary) -> str:
 
 
 def _external_values(summary: Summary, result: ExternalSummary) -> dict[str, object]:
-    min_cell = next(site.min_cell for site in summary.sites if site.name == result.site)
+    # Of several sites pooled no one limit holds.
+    min_cell = next((site.min_cell for site in summary.sites if site.name == result.site), None)
     return {
         "auc_text": external.auc_text(result),
         "roc_figure": external.roc_figure(result),

@@ -17,6 +17,7 @@ RATE_LABELS = {
     "npv": "Negative predictive value",
     "accuracy": "Accuracy",
     "f1": "F1 score",
+    "balanced_accuracy": "Balanced accuracy",
 }
 
 
@@ -66,6 +67,11 @@ def pooled_auc(value: float | None, bound: float | None) -> str | None:
     if value is None or bound is None:
         return number(value, 4)
     return f"{value:.4f} \N{PLUS-MINUS SIGN} {bound:.4f}"
+
+
+def threshold(probability: float) -> str:
+    """Write the probability from which a scan is called positive."""
+    return f"{probability:.3g}"
 
 
 def moment(utc: str) -> str:
