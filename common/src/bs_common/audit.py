@@ -134,7 +134,7 @@ class AuditLog:
                 try:
                     _write_whole(file, line)
                     os.fsync(file.fileno())
-                except OSError:  # a disk that is full: the log stays as it was
+                except BaseException:  # a full disk, an interrupt: the log stays as it was
                     with suppress(OSError):
                         file.truncate(self._size)
                     raise

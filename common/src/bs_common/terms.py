@@ -14,10 +14,14 @@ from dataclasses import dataclass
 
 from bs_common.architecture import Trainable, parameter_count
 from bs_common.contract import (
+    AGREEMENT,
+    ARTEFACTS,
+    CALIBRATION,
     CONTRACT_VERSION,
     REPLY_METRICS,
     REPLY_TEXTS,
     REQUESTS_BY_ROLE,
+    SUBGROUP_CELLS,
     MessageType,
     reply_shapes,
 )
@@ -33,6 +37,7 @@ OCCASIONS: dict[MessageType, str] = {
     MessageType.TRAIN: "after training in each round",
     MessageType.EVALUATE: "after validation in each round",
     MessageType.EXTERNAL: "once, after the finished model was judged",
+    MessageType.PROGRESS: "while the site works on a request, about once a minute",
     MessageType.FINISH: "when the study is over",
 }
 WORDS: dict[str, str] = {
@@ -57,9 +62,20 @@ WORDS: dict[str, str] = {
     "auc": "the area under the ROC curve with its interval",
     "auc-low": "the area under the ROC curve with its interval",
     "auc-high": "the area under the ROC curve with its interval",
-    "roc.metastasis": "a coarse ROC curve as counts",
-    "roc.no_metastasis": "a coarse ROC curve as counts",
+    "histogram.edges": "how many scans of each class fall into each range of the score",
+    "auc-bootstrap-low": "the area under the ROC curve with its interval",
+    "auc-bootstrap-high": "the area under the ROC curve with its interval",
+    "brier": "how well the probabilities fit (Brier score, slope, intercept)",
+    **dict.fromkeys(CALIBRATION, "how well the probabilities fit (Brier score, slope, intercept)"),
+    **dict.fromkeys(SUBGROUP_CELLS, "the four counts again by scanner, counts, lesions, sex, age"),
+    "masks": "how many scans have lesions drawn, and how well the maps agree with them",
+    **dict.fromkeys(
+        AGREEMENT, "how many scans have lesions drawn, and how well the maps agree with them"
+    ),
+    **dict.fromkeys(ARTEFACTS, "what share of the maps lies outside the body or on urine"),
     "overlays": "the number of pictures drawn (the pictures stay)",
+    "percent": "how far the work in hand is, in tenths, and its kind",
+    "phase": "how far the work in hand is, in tenths, and its kind",
     "backbone-sha256": "a checksum of the starting weights",
     "device": "the kind of processor",
     "version.bs-client": "versions of the software",

@@ -151,7 +151,7 @@ def _write_down(folder: StudyFolder, question: Question, sites: tuple[str, ...])
     before = read_state(folder.external_asked, AskedFile)
     if before != asked:
         raise TrustError(
-            f"{', '.join(sites)}: asked about round {before.round} ({before.weights_sha256[:12]}, "
+            f"{', '.join(sites)} {'was' if len(sites) == 1 else 'were'} asked about round {before.round} ({before.weights_sha256[:12]}, "
             f"threshold {before.threshold:.4f}) already; now round {asked.round} "
             f"({asked.weights_sha256[:12]}, threshold {asked.threshold:.4f}) would be put to the "
             "held-out scans.",
