@@ -96,7 +96,7 @@ class Gate:
     def _refuse(self, message: Message, error: Exception) -> Message:
         reason = _code_of(error)
         remedy = error.remedy if isinstance(error, BoneScanError) else ""
-        _log.error("refused %s: %s. %s", reason, error, remedy, exc_info=reason == "internal")
+        _log.error("refused %s: %s %s", reason, error, remedy, exc_info=reason == "internal")
         nothing = RecordDict()  # nothing but the reason leaves
         self._record("out", message, nothing, _measure(nothing), reason)
         self.refused(reason)
