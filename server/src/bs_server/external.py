@@ -150,11 +150,12 @@ def _write_down(folder: StudyFolder, question: Question, sites: tuple[str, ...])
         write_state(folder.external_asked, asked)
     before = read_state(folder.external_asked, AskedFile)
     if before != asked:
+        verb = "was" if len(sites) == 1 else "were"
         raise TrustError(
-            f"{', '.join(sites)} {'was' if len(sites) == 1 else 'were'} asked about round {before.round} ({before.weights_sha256[:12]}, "
-            f"threshold {before.threshold:.4f}) already; now round {asked.round} "
-            f"({asked.weights_sha256[:12]}, threshold {asked.threshold:.4f}) would be put to the "
-            "held-out scans.",
+            f"{', '.join(sites)} {verb} asked about round {before.round} "
+            f"({before.weights_sha256[:12]}, threshold {before.threshold:.4f}) already; now round "
+            f"{asked.round} ({asked.weights_sha256[:12]}, threshold {asked.threshold:.4f}) would "
+            "be put to the held-out scans.",
             remedy="A held-out cohort judges one model. Find out what changed the choice: the "
             "rounds on disk, or 'candidates' in study.toml.",
         )

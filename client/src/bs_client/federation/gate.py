@@ -98,7 +98,7 @@ class Gate:
     def _refuse(self, message: Message, error: Exception) -> Message:
         reason = _code_of(error)
         remedy = error.remedy if isinstance(error, BoneScanError) else ""
-        _log.error("refused %s: %s. %s", reason, error, remedy, exc_info=reason == "internal")
+        _log.error("refused %s: %s %s", reason, error, remedy, exc_info=reason == "internal")
         self._record("out", message, NOTHING, reason)  # nothing but the reason leaves
         self.refused(reason)
         return Message(Error(_REFUSED, reason), reply_to=message)

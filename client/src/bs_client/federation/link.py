@@ -361,5 +361,5 @@ def _why(error: BaseException) -> str:
     if isinstance(error, httpx.HTTPStatusError):
         return f"HTTP status {error.response.status_code}"
     if isinstance(error, ConnectionLost):
-        return f"{error}. {error.remedy}" if error.remedy else str(error)
+        return f"{str(error).rstrip('.')}. {error.remedy}" if error.remedy else str(error)
     return type(error).__name__
