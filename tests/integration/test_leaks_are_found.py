@@ -20,7 +20,7 @@ import pytest
 from bs_client.federation.audit import read_entries
 from bs_client.phantom.cohort import CohortCounts, write_cohort
 from bs_client.phantom.site_style import STYLES
-from bs_common.architecture import array_shapes
+from bs_common.architecture import parameter_count
 from bs_common.contract import MessageType
 from bs_common.settings import StudySettings
 from bs_server.processes import Processes
@@ -159,11 +159,11 @@ def test_the_search_finds_what_a_site_without_a_gate_lets_out(leaky: LeakyStudy,
 def test_replies_taken_apart_show_whatever_is_not_the_models(leaky: LeakyStudy) -> None:
     replies = sent_replies(pushed_objects(leaky.exchanged))
 
-    model = {(f"arrays/{n}", "float32", shape) for n, shape in array_shapes("head").items()}
+    model = {("arrays/weights", "float32", (parameter_count("head"),))}
     arrays = {(n, dtype, shape) for r in replies for n, (dtype, shape, _) in r.arrays.items()}
     assert arrays - model == {
         ("arrays/extra", "float16", (256,)),
-        ("arrays/head_output/bias", "float32", (512,)),
+        ("arrays/weights", "float32", (512,)),
     }
     assert "metrics/scores[]" in set().union(*(reply.metrics for reply in replies))
     assert {"config/note", "notes/who"} < set().union(*(reply.config for reply in replies))

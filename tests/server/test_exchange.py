@@ -9,7 +9,7 @@ from flwr.app import Error, Message, RecordDict
 
 from bs_common.architecture import initial_head
 from bs_common.contract import MessageType
-from bs_common.errors import ConnectionLost
+from bs_common.errors import ConnectionLost, ContractError
 from bs_common.messages import Reply, Request
 from bs_common.settings import StudySettings
 from bs_server.attendance import Attendance
@@ -96,6 +96,21 @@ def test_a_site_that_comes_back_is_asked_again_and_the_lost_message_dropped(
 
     assert link.sent == [("aachen", "train"), ("aalborg", "train"), ("aalborg", "train")]
     assert link.dropped == ("2",)
+    assert isinstance(answers["aalborg"], Reply)
+
+
+def test_what_is_no_message_is_that_sites_answer_and_the_others_count(tmp_path: Path) -> None:
+    class Garbled(FakeLink):
+        def receive(self, ticket: str) -> Message | None:
+            if ticket == "1":
+                raise ContractError("unreadable", "not a message")
+            return super().receive(ticket)
+
+    link = Garbled({n: fake_app(FakeWork(n, SETTINGS), "train", tmp_path) for n in SITES})
+
+    answers = ask(link, DESCRIBE, deadline_s=5)
+
+    assert answers["aachen"] == NoAnswer("unreadable")
     assert isinstance(answers["aalborg"], Reply)
 
 

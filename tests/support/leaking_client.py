@@ -38,14 +38,16 @@ def add_array(_: Message, answer: Message, payload: Payload) -> Message:
 
 
 def replace_array(_: Message, answer: Message, payload: Payload) -> Message:
-    """Send an array of another shape under the name of one of the model's."""
-    answer.content.array_records["arrays"]["head_output/bias"] = Array(payload)
+    """Send an array of another shape under the name of the model's."""
+    answer.content.array_records["arrays"]["weights"] = Array(payload)
     return answer
 
 
 def dress_as_weights(_: Message, answer: Message, payload: Payload) -> Message:
-    """Send an array of the right shape, which holds something else."""
-    answer.content.array_records["arrays"]["head_hidden/bias"] = Array(payload)
+    """Send a vector of the right length, part of which holds something else."""
+    vector = answer.content.array_records["arrays"]["weights"].numpy()
+    vector[: payload.size] = payload
+    answer.content.array_records["arrays"]["weights"] = Array(vector)
     return answer
 
 

@@ -100,7 +100,7 @@ class SiteFolder:
     @property
     def draft(self) -> Path:
         """A round of training that is not finished; can be deleted at any time."""
-        return self.cache / "round.safetensors"
+        return self.path / "round.safetensors"
 
     @property
     def private(self) -> Path:

@@ -58,8 +58,7 @@ class Reply:
 def write_request(request: Request, settings: StudySettings) -> RecordDict:
     """Put a request into Flower's form."""
     content = RecordDict({"config": _header(request.round_number, settings)})
-    if request.arrays:
-        content["arrays"] = to_record(request.arrays)
+    _put_arrays(content, request.arrays, request_shapes(request.message_type, settings))
     return content
 
 
@@ -81,8 +80,7 @@ def write_reply(reply: Reply, settings: StudySettings) -> RecordDict:
     config.update(reply.texts)
     config["hidden"] = ",".join(sorted(reply.hidden))
     content = RecordDict({"config": config, "metrics": MetricRecord(dict(reply.metrics))})
-    if reply.arrays:
-        content["arrays"] = to_record(reply.arrays)
+    _put_arrays(content, reply.arrays, reply_shapes(reply.message_type, settings))
     return content
 
 
@@ -121,6 +119,13 @@ def _header(round_number: int, settings: StudySettings) -> ConfigRecord:
             "round": round_number,
         }
     )
+
+
+def _put_arrays(content: RecordDict, arrays: NamedArrays, shapes: Mapping[str, Shape]) -> None:
+    if arrays and not shapes:
+        raise ContractError("unknown_record", "arrays in a message that carries none")
+    if arrays:
+        content["arrays"] = to_record(arrays, shapes)
 
 
 def _check_header(config: dict[str, Any], settings: StudySettings) -> int:

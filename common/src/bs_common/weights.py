@@ -1,4 +1,4 @@
-"""Named weight arrays on disk, as a digest, and inside a Flower message."""
+"""Named weight arrays on disk, as a digest, and as the one vector of a Flower message."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from safetensors.numpy import load, save
 from bs_common.architecture import NamedArrays, Shape
 from bs_common.errors import ContractError, TrustError
 from bs_common.files import write_atomic
+
+VECTOR = "weights"  # the one array of a message, in the order that `architecture` gives
 
 
 def digest(arrays: NamedArrays) -> str:
@@ -51,47 +53,78 @@ def read_weights(path: Path, shapes: Mapping[str, Shape]) -> NamedArrays:
     return {name: found[name] for name in shapes}
 
 
-def to_record(arrays: NamedArrays) -> ArrayRecord:
-    """Put the arrays into a Flower record, in order."""
-    return ArrayRecord({name: Array(np.ascontiguousarray(a)) for name, a in arrays.items()})
+def to_record(arrays: NamedArrays, shapes: Mapping[str, Shape]) -> ArrayRecord:
+    """Put exactly the expected arrays into a Flower record: one vector, in the order of `shapes`.
 
-
-def from_record(record: ArrayRecord, shapes: Mapping[str, Shape]) -> NamedArrays:
-    """Take exactly the expected arrays out of a Flower record.
+    Flower moves an array as two objects or more, each with a request of its own; one vector keeps
+    their number small and leaves nothing to choose but its numbers.
 
     Raises
     ------
     ContractError
-        `array_names`, `array_dtype`, `array_shape`, `array_bytes` (bytes beyond the array itself,
+        `array_names`, `array_dtype` or `array_shape`.
+    """
+    if list(arrays) != list(shapes):
+        raise ContractError("array_names", f"{len(arrays)} arrays, not the {len(shapes)} agreed on")
+    for name, array in arrays.items():
+        if array.dtype != np.dtype("<f4"):
+            raise ContractError("array_dtype", f"{name}: {array.dtype}, expected float32")
+        if array.shape != shapes[name]:
+            raise ContractError("array_shape", f"{name}: {array.shape}, expected {shapes[name]}")
+    length = _length(shapes)
+    parts = [np.ascontiguousarray(array).reshape(-1).data for array in arrays.values()]
+    data = b"".join((_npy_header(length), *parts))
+    return ArrayRecord({VECTOR: Array("float32", (length,), "numpy.ndarray", data)})
+
+
+def from_record(record: ArrayRecord, shapes: Mapping[str, Shape]) -> NamedArrays:
+    """Take exactly the expected arrays out of a Flower record, as read-only views of its vector.
+
+    Raises
+    ------
+    ContractError
+        `array_names`, `array_dtype`, `array_shape`, `array_bytes` (bytes beyond the vector itself,
         fewer, or another header than numpy writes) or `not_finite`.
     """
-    if list(record) != list(shapes):
-        raise ContractError("array_names", f"{len(record)} arrays, not the {len(shapes)} agreed on")
-    return {name: _to_numpy(name, record[name], shape) for name, shape in shapes.items()}
+    if list(record) != [VECTOR]:
+        raise ContractError("array_names", f"{len(record)} arrays, expected '{VECTOR}' alone")
+    vector = _to_numpy(record[VECTOR], _length(shapes))
+    arrays, start = {}, 0
+    for name, shape in shapes.items():
+        end = start + math.prod(shape)
+        arrays[name] = vector[start:end].reshape(shape)
+        start = end
+    return arrays
 
 
-def _to_numpy(name: str, array: Array, shape: Shape) -> NDArray[np.float32]:
+def _to_numpy(array: Array, length: int) -> NDArray[np.float32]:
     if array.dtype != "float32" or array.stype != "numpy.ndarray":
-        raise ContractError("array_dtype", f"{name}: not a float32 numpy array")
-    if tuple(array.shape) != shape:
-        raise ContractError("array_shape", f"{name}: {tuple(array.shape)}, expected {shape}")
-    header = _npy_header(shape)
-    if len(array.data) != len(header) + 4 * math.prod(shape):
-        raise ContractError("array_bytes", f"{name}: {len(array.data)} bytes do not fit {shape}")
+        raise ContractError("array_dtype", f"{VECTOR}: not a float32 numpy array")
+    if tuple(array.shape) != (length,):
+        raise ContractError("array_shape", f"{VECTOR}: {tuple(array.shape)}, expected ({length},)")
+    header = _npy_header(length)
+    if len(array.data) != len(header) + 4 * length:
+        raise ContractError(
+            "array_bytes", f"{VECTOR}: {len(array.data)} bytes for {length} numbers"
+        )
     if not array.data.startswith(header):
-        raise ContractError("array_bytes", f"{name}: not the header of a {shape} float32 array")
-    values = np.frombuffer(array.data, "<f4", offset=len(header)).reshape(shape)
+        raise ContractError("array_bytes", f"{VECTOR}: not the header of {length} float32 numbers")
+    values = np.frombuffer(array.data, "<f4", offset=len(header))
     if not np.isfinite(values).all():
-        raise ContractError("not_finite", f"{name}: holds NaN or infinity")
-    return values.astype(np.float32)
+        raise ContractError("not_finite", f"{VECTOR}: holds NaN or infinity")
+    return values.astype(np.float32, copy=False)
 
 
-def _npy_header(shape: Shape) -> bytes:
-    """Give what numpy writes before the bytes of a float32 array.
+def _length(shapes: Mapping[str, Shape]) -> int:
+    return sum(math.prod(shape) for shape in shapes.values())
+
+
+def _npy_header(length: int) -> bytes:
+    """Give what numpy writes before the bytes of a float32 vector.
 
     Comparing it leaves nothing to parse: `numpy.load` follows a header into zip files and Python
     literals, where words can hide.
     """
     header = BytesIO()
-    write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": shape})
+    write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": (length,)})
     return header.getvalue()

@@ -34,7 +34,10 @@ class Link(Protocol):
         """Queue a message and give the ticket for its reply."""
 
     def receive(self, ticket: str) -> Message | None:
-        """Give the whole reply to a sent message, or None while there is none."""
+        """Give the whole reply to a sent message, or None while there is none.
+
+        Raises ContractError if what arrived is no message.
+        """
 
     def drop(self, ticket: str) -> None:
         """Forget a sent message."""
@@ -170,9 +173,9 @@ class Exchange:
     ) -> None:
         """Take the answers that have come, and ask those again that have connected anew."""
         for site, sent in list(waiting.items()):
-            message = self._link.receive(sent.ticket) if sent.ticket is not None else None
-            if message is not None:
-                answer = answers[site] = self._read(message, request)
+            answer = self._receive(sent, request)
+            if answer is not None:
+                answers[site] = answer
                 del waiting[site]
                 reason = answer.reason if isinstance(answer, NoAnswer) else None
                 self._tell("answered", site, request, reason=reason)
@@ -205,6 +208,15 @@ class Exchange:
     def _tell(self, event: str, site: str, request: Request, **facts: object) -> None:
         kind = request.message_type.value
         self._told(event, site=site, message=kind, round=request.round_number, **facts)
+
+    def _receive(self, sent: _Sent, request: Request) -> Answer | None:
+        if sent.ticket is None:
+            return None
+        try:
+            message = self._link.receive(sent.ticket)
+        except ContractError as error:
+            return NoAnswer(error.reason)
+        return None if message is None else self._read(message, request)
 
     def _read(self, message: Message, request: Request) -> Answer:
         if message.has_error():

@@ -64,10 +64,11 @@ class SiteProgress:
     def look(self, sites: Iterable[str], round_number: int) -> None:
         """Tell what has come of these sites, and ask them again when it is time."""
         for site, ticket in list(self._tickets.items()):
-            message = self._link.receive(ticket)
-            if message is not None:
-                del self._tickets[site]
-                self._tell(site, message)
+            with contextlib.suppress(ContractError):
+                message = self._link.receive(ticket)
+                if message is not None:
+                    del self._tickets[site]
+                    self._tell(site, message)
         if self._clock() - self._asked_at < self._every_s:
             return
         self._asked_at = self._clock()
@@ -88,10 +89,7 @@ class SiteProgress:
     def _tell(self, site: str, message: Message) -> None:
         if message.has_error():
             return
-        with contextlib.suppress(ContractError):
-            reply = read_reply(MessageType.PROGRESS.value, message.content, self._settings)
-            percent = reply.metrics["percent"]
-            if isinstance(percent, int):
-                self._told(
-                    "progress", site=site, phase=reply.texts["phase"], progress=percent / 100
-                )
+        reply = read_reply(MessageType.PROGRESS.value, message.content, self._settings)
+        percent = reply.metrics["percent"]
+        if isinstance(percent, int):
+            self._told("progress", site=site, phase=reply.texts["phase"], progress=percent / 100)

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
+from flwr.app import Context, Message, RecordDict
+from flwr.supercore.task_identity import TaskIdentity
 
 from bs_client.federation.answers import Answers, RecordedWork
+from bs_client.federation.app import make_app
+from bs_client.federation.audit import AuditLog, read_entries
+from bs_client.federation.gate import Gate
 from bs_common.architecture import initial_head
 from bs_common.contract import MessageType
 from bs_common.errors import StorageFailed
-from bs_common.messages import Reply, Request
+from bs_common.messages import Reply, Request, read_reply, write_request
 from bs_common.settings import StudySettings
 from bs_common.weights import digest
-from support.fake_site import FakeWork
+from support.fake_site import TIME, FakeWork
 
 SETTINGS = StudySettings(name="test", backbone="random:1", trainable="head", rounds=50)
 
@@ -172,3 +178,27 @@ def test_arrays_of_any_layout_come_back_as_they_were(tmp_path: Path) -> None:
 
     assert site.done == 1
     assert all(np.array_equal(first.arrays[n], again.arrays[n]) for n in turned)
+
+
+def test_a_recorded_answer_passes_the_gate_as_a_new_one_does(tmp_path: Path) -> None:
+    """The gate hides small counts by today's policy, and records each passage."""
+    TaskIdentity.run_id, TaskIdentity.task_id, TaskIdentity.node_id = 1, 1, 1
+    audit = AuditLog(tmp_path / "audit.jsonl", lambda: TIME)
+    work = FakeWork("namur", SETTINGS)
+    answers = Answers(tmp_path / "answers", SETTINGS, "d" * 64)
+
+    def ask(min_cell: int) -> Reply:
+        gate = Gate(settings=SETTINGS, role="evaluate", min_cell=min_cell, audit=audit)
+        app = make_app(RecordedWork(work, answers), gate, Event())
+        content = write_request(Request(EXTERNAL, 3, initial_head(0)), SETTINGS)
+        message = Message(content, 2, EXTERNAL.value)
+        answer = app(message, Context(1, 2, {}, RecordDict(), {}))
+        return read_reply(EXTERNAL.value, answer.content, SETTINGS)
+
+    first, again = ask(min_cell=1), ask(min_cell=5)
+
+    assert len(work.seen) == 1
+    assert first.metrics["fn"] == 1
+    assert "fn" in again.hidden
+    directions = [entry["direction"] for entry in read_entries(tmp_path / "audit.jsonl")]
+    assert directions == ["in", "out"] * 2

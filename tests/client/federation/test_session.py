@@ -58,14 +58,16 @@ class Part:
 
     stop: threading.Event
     thread: threading.Thread
+    work: FakeWork
     ended_as: bool | None = None
 
 
 def start(folder: SiteFolder) -> Part:
     def run() -> None:
-        part.ended_as = take_part(folder, FakeWork("aachen", SETTINGS), part.stop)
+        part.ended_as = take_part(folder, part.work, part.stop)
 
-    part = Part(threading.Event(), threading.Thread(target=run, daemon=True))
+    work = FakeWork("aachen", SETTINGS)
+    part = Part(threading.Event(), threading.Thread(target=run, daemon=True), work)
     part.thread.start()
     return part
 
@@ -106,6 +108,26 @@ def test_a_site_that_is_stopped_ends_and_says_that_the_study_does_not(study: Mad
         part.thread.join(5)
 
     assert part.ended_as is False
+
+
+def test_a_site_knows_whether_it_is_connected_and_waits_for_a_coordinator_that_went(
+    study: MadeStudy,
+) -> None:
+    with coordinator(study) as link:
+        part = start(study.sites["aachen"])
+        ask(link, MessageType.DESCRIBE)
+        assert part.work.activity.connected
+    end = time.monotonic() + 20
+    while part.work.activity.connected and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not part.work.activity.connected
+    assert part.thread.is_alive()
+
+    with coordinator(study) as link:
+        ask(link, MessageType.DESCRIBE)
+        assert part.work.activity.connected
+        part.stop.set()
+        part.thread.join(10)
 
 
 def test_a_site_with_a_broken_record_does_not_connect(study: MadeStudy) -> None:

@@ -42,11 +42,9 @@ from flwr.supercore.inflatable.inflatable_protobuf_utils import (
 from flwr.supercore.inflatable.inflatable_utils import (
     ObjectPullError,
     ObjectPushError,
-    inflate_object_from_contents,
     pull_objects,
     push_objects,
 )
-from flwr.supercore.interceptors.http.runtime_version import RuntimeVersionHttpInterceptor
 from flwr.supercore.primitives.asymmetric import public_key_to_bytes
 from flwr.supercore.task_identity import TaskIdentity
 from flwr.supernode.fleet_http_client import FleetHttpClient
@@ -54,7 +52,8 @@ from flwr.supernode.node_auth_http_interceptor import NodeAuthHttpInterceptor
 
 from bs_client.federation.activity import Activity
 from bs_client.federation.desk import Desk, Handler
-from bs_common.errors import ConnectionLost, TrustError
+from bs_common.errors import ConnectionLost, ContractError, TrustError
+from bs_common.flower_objects import hash_once, inflate_message
 
 _log = logging.getLogger(__name__)
 
@@ -68,6 +67,7 @@ _JITTER = 0.25  # of a wait, so that fifty sites do not come back in the same mo
 # ValueError: an answer that is not what Flower's client can read.
 _LOST = (
     ConnectionLost,
+    ContractError,
     TrustError,
     httpx.HTTPError,
     ObjectPullError,
@@ -197,6 +197,8 @@ class _Connection:
 
     def _push(self, reply: Message) -> None:
         run_id = reply.metadata.run_id
+        if reply.has_content():
+            hash_once(reply.content)
         with no_object_id_recompute():
             reply.metadata.__dict__["_message_id"] = reply.object_id
             objects = get_all_nested_objects(reply)
@@ -230,11 +232,7 @@ class _Connection:
         make_confirm_message_received_fn_protobuf(
             self._client.ConfirmMessageReceived, self._node, run_id
         )(message_id)
-        message = inflate_object_from_contents(message_id, contents)
-        if not isinstance(message, Message):
-            raise ConnectionLost("the coordinator sent something that is not a message")
-        message.metadata.__dict__["_message_id"] = message_id
-        return message
+        return inflate_message(message_id, contents)
 
     def _beat(self) -> None:
         failures = 0
@@ -261,7 +259,6 @@ def _client(coordinator: Coordinator, key: ec.EllipticCurvePrivateKey) -> FleetH
             False,
             coordinator.ca_certificate.encode("ascii"),
             interceptors=[
-                RuntimeVersionHttpInterceptor(component_name="SuperNode"),
                 NodeAuthHttpInterceptor(key, key.public_key()),
             ],
         )

@@ -1,0 +1,112 @@
+"""Messages as Flower's objects, with each array copied and hashed once; shared by both links.
+
+Flower cuts a message into objects named by the SHA-256 of their bytes. Its own code joins and
+hashes an array's bytes several times on each side; at 60 MB a message that is most of a round.
+Written for flwr 1.41.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from flwr.app import Array, Message, RecordDict
+from flwr.app.message.arraychunk import ArrayChunk
+from flwr.common.constant import FLWR_PRIVATE_MAX_ARRAY_CHUNK_SIZE
+from flwr.supercore.constant import HEAD_BODY_DIVIDER
+from flwr.supercore.inflatable.inflatable_object import (
+    InflatableObject,
+    get_object_body,
+    get_object_head_values_from_object_content,
+)
+from flwr.supercore.inflatable.inflatable_utils import inflate_object_from_contents
+
+from bs_common.errors import ContractError
+
+# Twice what the largest message of a study holds; an array may name one chunk many times.
+MAX_MESSAGE_BYTES = 128 * 2**20
+
+
+def hash_once(content: RecordDict) -> None:
+    """Cut the content's arrays into chunks that know their object id, for all that follows."""
+    for record in content.array_records.values():
+        for array in record.values():
+            view = memoryview(array.data)
+            starts = range(0, len(view), FLWR_PRIVATE_MAX_ARRAY_CHUNK_SIZE)
+            chunks = [_Chunk(view[at : at + FLWR_PRIVATE_MAX_ARRAY_CHUNK_SIZE]) for at in starts]
+            array.__dict__["_chunks"] = [(chunk.object_id, chunk) for chunk in chunks]
+
+
+def inflate_message(message_id: str, contents: dict[str, bytes]) -> Message:
+    """Put a message together from its objects.
+
+    Parameters
+    ----------
+    contents : bytes of every object of the message, by object id.
+
+    Raises
+    ------
+    ContractError
+        `unreadable`: an object is missing or malformed, or the arrays are larger than any message.
+    """
+    try:
+        arrays = _join_arrays(contents)
+        message = inflate_object_from_contents(message_id, contents, objects=dict(arrays))
+    # Whatever a stranger's bytes can bring about inside Flower's parsing.
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
+        raise ContractError("unreadable", f"not a message ({type(error).__name__})") from error
+    if not isinstance(message, Message):
+        raise ContractError("unreadable", f"a {type(message).__name__} instead of a message")
+    message.metadata.__dict__["_message_id"] = message_id
+    return message
+
+
+class _Chunk(ArrayChunk):
+    """Flower's chunk of an array, whose id is computed once and without a copy."""
+
+    def __init__(self, data: memoryview) -> None:
+        super().__init__(data)
+        head = f"{ArrayChunk.__qualname__}  {len(data)}".encode()
+        self._start = head + HEAD_BODY_DIVIDER
+        sha256 = hashlib.sha256(self._start)
+        sha256.update(data)
+        self._id = sha256.hexdigest()
+
+    @property
+    def object_id(self) -> str:
+        """SHA-256 of the deflated chunk."""
+        return self._id
+
+    def deflate(self) -> bytes:
+        """Give head and data in Flower's form."""
+        return b"".join((self._start, self.data))
+
+
+def _join_arrays(contents: dict[str, bytes]) -> dict[str, InflatableObject]:
+    """Inflate every array straight from the bytes of its chunks."""
+    arrays: dict[str, InflatableObject] = {}
+    left = MAX_MESSAGE_BYTES
+    for object_id, content in contents.items():
+        kind, children, _ = get_object_head_values_from_object_content(content)
+        if kind != Array.__qualname__:
+            continue
+        fields = json.loads(get_object_body(content, Array))
+        chunks = [_chunk_data(contents[children[index]]) for index in fields["arraychunk_ids"]]
+        left -= sum(map(len, chunks))
+        if left < 0:
+            raise ContractError("unreadable", f"arrays of more than {MAX_MESSAGE_BYTES} bytes")
+        arrays[object_id] = Array(
+            dtype=fields["dtype"],
+            shape=tuple(fields["shape"]),
+            stype=fields["stype"],
+            data=b"".join(chunks),
+        )
+    return arrays
+
+
+def _chunk_data(content: bytes) -> memoryview:
+    kind, _, length = get_object_head_values_from_object_content(content)
+    start = content.index(HEAD_BODY_DIVIDER) + len(HEAD_BODY_DIVIDER)
+    if kind != ArrayChunk.__qualname__ or len(content) - start != length:
+        raise ContractError("unreadable", "an array whose parts are not chunks")
+    return memoryview(content)[start:]
