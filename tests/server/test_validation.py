@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
@@ -13,7 +13,7 @@ from bs_common.errors import StudyStopped
 from bs_common.messages import Metric, Reply
 from bs_common.metrics import histogram
 from bs_server.summary import RoundSummary
-from bs_server.validation import choose_best, pool_validation
+from bs_server.validation import choose_best, contenders, pool_validation
 
 
 def reply(
@@ -58,6 +58,7 @@ def test_pooled_figures_are_those_worked_by_hand() -> None:
 SCAN = st.tuples(st.floats(-9, 9), st.integers(0, 1))
 
 
+@settings(deadline=None)
 @given(st.lists(SCAN, min_size=1, max_size=15), st.lists(SCAN, min_size=1, max_size=15))
 def test_the_auc_of_the_pooled_scans_lies_within_the_bound(
     one: list[tuple[float, int]], other: list[tuple[float, int]]
@@ -147,3 +148,43 @@ def test_an_auc_of_zero_is_a_figure_and_not_a_missing_one() -> None:
 def test_without_a_trained_round_there_is_nothing_to_choose(rounds: list[RoundSummary]) -> None:
     with pytest.raises(StudyStopped, match="No round was finished"):
         choose_best(rounds)
+
+
+def without(entry_: RoundSummary, *sites: str) -> RoundSummary:
+    return entry_.model_copy(update={"not_validated": dict.fromkeys(sites, "away")})
+
+
+def test_rounds_judged_on_fewer_scans_do_not_compete_with_the_whole() -> None:
+    rounds = [entry(1, 0.6), entry(2, 0.7), without(entry(3, 0.9), "bonn")]
+
+    assert choose_best(rounds)[0].round == 2
+    assert choose_best(rounds, same_scans=False)[0].round == 3
+
+
+def test_where_one_site_was_never_there_the_others_scans_decide() -> None:
+    rounds = [without(entry(1, 0.6), "bonn"), without(entry(2, 0.8), "bonn")]
+
+    assert choose_best(rounds)[0].round == 2
+
+
+def test_of_two_groups_of_sites_the_one_with_more_rounds_decides() -> None:
+    rounds = [
+        without(entry(1, 0.9), "aachen"),
+        without(entry(2, 0.6), "bonn"),
+        without(entry(3, 0.7), "bonn"),
+    ]
+
+    assert choose_best(rounds)[0].round == 3
+
+
+def test_whatever_rule_decides_the_best_is_among_the_contenders() -> None:
+    rounds = [
+        entry(1, 0.9, loss=0.9),
+        entry(2, 0.6, loss=0.1),
+        without(entry(3, 0.95), "bonn"),
+        entry(4, 0.7),
+    ]
+
+    kept = {e.round for e in contenders(rounds)}
+
+    assert kept == {1, 2, 3}
