@@ -220,6 +220,19 @@ def test_a_reply_counts_although_its_site_has_gone_since(
     assert answer(link, ticket).has_content()
 
 
+def test_the_run_goes_on_after_this_machines_clock_was_set(
+    link: FleetLink, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ahead = datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=13)
+    with monkeypatch.context() as set_clock:
+        set_clock.setattr("flwr.supercore.corestate.in_memory_corestate.now", lambda: ahead)
+        link._state.get_run_info(run_ids=[link._run_id])
+
+    with site_at_work(link, authority, KEYS["aachen"]):
+        wait_for(lambda: "aachen" in link.online())
+        assert answer(link, link.send("aachen", "train", arrays(1), group="1")).has_content()
+
+
 def test_a_question_asked_again_while_it_is_worked_on_is_answered_by_that_work(
     link: FleetLink, authority: Authority
 ) -> None:

@@ -277,6 +277,13 @@ class _StudyState(InMemoryLinkState):
                 for node, online_until in zip(nodes, leases, strict=True):
                     node.online_until = online_until
 
+    def _cleanup_expired_task_tokens_locked(self) -> None:
+        """Keep the study's run: it is this process's own and ends with it.
+
+        Flower ends a run for good when its heartbeat is late by the clock on the wall: when that
+        was set, or the machine had been suspended. No reply would be taken any more.
+        """
+
     def reply_is_complete(self, message_id: str) -> bool:
         with self.lock:
             reply_id = self.message_ins_id_to_message_res_id.get(message_id)
