@@ -33,6 +33,7 @@ OCCASIONS: dict[MessageType, str] = {
     MessageType.TRAIN: "after training in each round",
     MessageType.EVALUATE: "after validation in each round",
     MessageType.EXTERNAL: "once, after the finished model was judged",
+    MessageType.PROGRESS: "when the coordinator asks how the site is",
     MessageType.FINISH: "when the study is over",
 }
 WORDS: dict[str, str] = {
@@ -68,6 +69,8 @@ WORDS: dict[str, str] = {
     "version.backend": "versions of the software",
     "version.flwr": "versions of the software",
     "weights-sha256": "a checksum of the judged weights",
+    "phase": "what kind of work is in hand",
+    "percent": "how much of that work is done, in tenths",
 }
 _ROLES: dict[Role, str] = {
     "train": "train: trains and validates the model on its own scans in every round",
