@@ -365,7 +365,7 @@ def test_a_register_that_somebody_edited_is_refused(
 ) -> None:
     for name in ("aachen", "namur"):
         invite(folder, name, "evaluate")
-        enrol(folder, answer(folder, name, new_key()))
+        enrol(folder, answer(folder, name, new_key(), "evaluate"))
     revoke(folder, "aachen")
     register = json.loads(folder.register.read_text())
     change(register)

@@ -34,11 +34,22 @@ def weights(study: FakeStudy) -> list[bytes]:
     return [path.read_bytes() for path in files]
 
 
+def before_each_write(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], None]) -> None:
+    """Let something happen before the coordinator's files reach the disk; sites have their own."""
+    fsync = os.fsync
+
+    def disturbed(descriptor: int) -> None:
+        if not Path(f"/proc/self/fd/{descriptor}").readlink().name.endswith(".audit.jsonl"):
+            happens()
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", disturbed)
+
+
 def run_through_deaths(study: FakeStudy, seed: int, monkeypatch: pytest.MonkeyPatch) -> int:
     """Run again and again, dying at drawn moments: at an event, or as a file is written."""
     draw = random.Random(seed)
     left = 0
-    fsync = os.fsync
 
     def moment() -> None:
         nonlocal left
@@ -46,11 +57,7 @@ def run_through_deaths(study: FakeStudy, seed: int, monkeypatch: pytest.MonkeyPa
         if left <= 0:
             raise Killed
 
-    def dying_fsync(descriptor: int) -> None:
-        moment()
-        fsync(descriptor)
-
-    monkeypatch.setattr(os, "fsync", dying_fsync)
+    before_each_write(monkeypatch, moment)
     for lives in range(1, 200):
         left = draw.randrange(30, 90)
         try:
@@ -317,17 +324,16 @@ def test_a_full_disk_stops_before_the_round_and_the_study_goes_on_after(
     undisturbed = make_fake_study(tmp_path / "one")
     undisturbed.run()
     study = make_fake_study(tmp_path / "other")
-    fsync, left = os.fsync, 25
+    left = 25
 
-    def full(descriptor: int) -> None:
+    def full() -> None:
         nonlocal left
         left -= 1
         if left < 0:
             raise OSError(28, "No space left on device")
-        fsync(descriptor)
 
     with monkeypatch.context() as patch:
-        patch.setattr(os, "fsync", full)
+        before_each_write(patch, full)
         with pytest.raises(StorageFailed) as stopped:
             study.run()
     assert "Free space" in stopped.value.remedy

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from bs_common.certificates import describe_end
 from bs_common.errors import ConfigError
 from bs_common.lock import Owner, find_owner
 from bs_server.authority import Authority
@@ -16,7 +17,6 @@ from bs_server.documents import read_state
 from bs_server.standing import PHASES, SiteStanding, Standing, certificate_expires
 
 STALE_S = 60.0  # a run writes its standing every ten seconds at least
-_WARN_DAYS = 30
 
 
 class Condition(StrEnum):
@@ -77,8 +77,9 @@ class Status:
     def warnings(self) -> list[str]:
         """Say what needs somebody's attention."""
         found = [f"{site.name} is away" for site in self.standing.sites if self._missed(site)]
-        if self.certificate_days is not None and self.certificate_days < _WARN_DAYS:
-            found.append(f"the server certificate ends in {self.certificate_days} days")
+        if self.certificate_days is not None:
+            end = describe_end("the server certificate", self.certificate_days)
+            found += [end] if end else []
         if self.standing.reason:
             found.append(self.standing.reason)
         return found

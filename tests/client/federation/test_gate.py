@@ -220,7 +220,7 @@ def test_a_strangers_error_in_place_of_a_question_is_not_repeated(tmp_path: Path
         make_message(header, error=Error(7, PATIENT)), Context(1, 2, {}, RecordDict(), {})
     )
 
-    assert reply.error.reason == "unknown_record"
+    assert reply.error.reason == "unreadable"
     assert "JOHN" not in asked.path.read_text()
 
 

@@ -6,23 +6,16 @@ memory. Nothing is decompressed and no redirection is followed.
 
 from __future__ import annotations
 
-import datetime
-import logging
-import time
 from collections.abc import Iterator
 
 import httpx
 
-from bs_common.certificates import WARN_DAYS
 from bs_common.errors import ConnectionLost
 from bs_common.sizes import OVERHEAD_BYTES, MessageLimits
-
-_log = logging.getLogger(__name__)
 
 _PULL_MESSAGES = "/v1/fleet/pull-messages"
 _PULL_OBJECT = "/v1/fleet/pull-object"
 _TREE_NODE_BYTES = 128  # a digest in hex and its framing, twice over
-_DAY_S = 24 * 3600.0
 
 
 class MessageTooLarge(ConnectionLost):
@@ -52,13 +45,11 @@ class BoundedTransport(httpx.BaseTransport):
         self._inner = inner
         self._limits = limits
         self._left = 0  # bytes of the message that is being pulled
-        self._looked_at = -_DAY_S
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request and give the whole response, or raise MessageTooLarge."""
         request.headers["accept-encoding"] = "identity"
         response = self._inner.handle_request(request)
-        self._look_at_certificate(response)
         try:
             if response.is_redirect or "content-encoding" in response.headers:
                 raise ConnectionLost("the coordinator's answer is redirected or encoded")
@@ -66,7 +57,11 @@ class BoundedTransport(httpx.BaseTransport):
         finally:
             response.close()
         return httpx.Response(
-            response.status_code, headers=response.headers, content=content, request=request
+            response.status_code,
+            headers=response.headers,
+            content=content,
+            request=request,
+            extensions=response.extensions,  # the connection, for who looks at its certificate
         )
 
     def close(self) -> None:
@@ -92,24 +87,6 @@ class BoundedTransport(httpx.BaseTransport):
         if path == _PULL_OBJECT:
             self._left -= size
         return b"".join(parts)
-
-    def _look_at_certificate(self, response: httpx.Response) -> None:
-        """Warn once a day from 30 days before the coordinator's certificate ends."""
-        now = time.monotonic()
-        stream = response.extensions.get("network_stream")
-        if stream is None or now - self._looked_at < _DAY_S:
-            return
-        self._looked_at = now
-        tls = stream.get_extra_info("ssl_object")
-        ends = (tls.getpeercert() or {}).get("notAfter") if tls is not None else None
-        if ends is None:
-            return
-        end = datetime.datetime.strptime(ends, "%b %d %H:%M:%S %Y GMT").replace(tzinfo=datetime.UTC)
-        days = (end - datetime.datetime.now(datetime.UTC)).days
-        if days < WARN_DAYS:
-            _log.warning(
-                "the coordinator's certificate ends in %d days; ask for: bs-server renew", days
-            )
 
 
 def _parts(response: httpx.Response) -> Iterator[bytes]:

@@ -29,7 +29,6 @@ from bs_client.federation.failures import explain
 from bs_client.federation.policy import smallest_count
 from bs_client.federation.transport import (
     CLOCK_REMEDY,
-    WARN_DAYS,
     Coordinator,
     certificate_expiry,
     clock_ahead_s,
@@ -39,6 +38,7 @@ from bs_client.federation.transport import (
     open_client,
 )
 from bs_common.architecture import CONVOLUTIONS
+from bs_common.certificates import WARN_DAYS
 from bs_common.errors import BoneScanError, ConnectionLost
 from bs_common.joining import Invitation
 from bs_common.settings import StudySettings

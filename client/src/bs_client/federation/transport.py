@@ -9,12 +9,14 @@ import datetime
 import email.utils
 import logging
 import ssl
+import time
 import urllib.request
 from dataclasses import dataclass
 
 import httpx
 from cryptography import x509
 
+from bs_common.certificates import describe_end
 from bs_common.errors import ConfigError, TrustError
 from bs_common.sizes import LARGEST, MessageLimits
 
@@ -23,7 +25,7 @@ _log = logging.getLogger(__name__)
 TIMEOUT_S = 30.0
 # One object of a message has about 5 MiB; the largest answer of the Fleet API is one of these.
 MAX_RESPONSE_BYTES = 32 * 2**20
-WARN_DAYS = 30
+_DAY_S = 24 * 3600.0
 # Flower's node authentication refuses a request signed more than 5 s ahead of the coordinator's
 # clock or 305 s behind it (flwr.common.constant: SYSTEM_TIME_TOLERANCE, TIMESTAMP_TOLERANCE).
 MOST_AHEAD_S, MOST_BEHIND_S = 5.0, 300.0
@@ -120,23 +122,22 @@ def _check_size(response: httpx.Response) -> None:
 
 
 class _CertificateWatch:
-    """Warns, once a client, of a certificate that expires soon."""
+    """Warns, once a day, of a certificate that ends soon."""
 
     def __init__(self) -> None:
-        self._told = False
+        self._looked_at = -_DAY_S
 
     def __call__(self, response: httpx.Response) -> None:
-        expiry = certificate_expiry(response)
-        if self._told or expiry is None:
+        if time.monotonic() - self._looked_at < _DAY_S:
             return
-        self._told = True
+        expiry = certificate_expiry(response)
+        if expiry is None:
+            return
+        self._looked_at = time.monotonic()
         days = (expiry - datetime.datetime.now(datetime.UTC)).days
-        if days <= WARN_DAYS:
-            _log.warning(
-                "the coordinator's certificate expires in %d days; "
-                "tell the coordinator to run: bs-server renew",
-                days,
-            )
+        end = describe_end("the coordinator's certificate", days)
+        if end is not None:
+            _log.warning("%s; tell the coordinator to run: bs-server renew", end)
 
 
 def certificate_expiry(response: httpx.Response) -> datetime.datetime | None:
