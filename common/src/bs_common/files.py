@@ -45,8 +45,11 @@ def storing_in(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def write_atomic(path: Path, content: bytes, *, mode: int = 0o644) -> None:
+def write_atomic(path: Path, content: bytes, *, mode: int = 0o644, durable: bool = True) -> None:
     """Write `content` to `path` by temporary name, fsync and rename.
+
+    Without `durable` the system chooses when it is on disk: a killed process loses nothing; after a
+    power cut the file may be torn or the older one, which whoever reads it has to find out.
 
     Raises StorageFailed (no space, read-only, no right); `path` then keeps its old content.
     """
@@ -57,12 +60,14 @@ def write_atomic(path: Path, content: bytes, *, mode: int = 0o644) -> None:
                 os.fchmod(file.fileno(), mode)
                 file.write(content)
                 file.flush()
-                os.fsync(file.fileno())
+                if durable:
+                    os.fsync(file.fileno())
             Path(temporary).replace(path)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
-        sync_folder(path.parent)
+        if durable:
+            sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:

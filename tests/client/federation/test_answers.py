@@ -139,10 +139,10 @@ def test_an_answer_that_the_gate_refuses_is_worked_on_again(tmp_path: Path) -> N
 def test_an_answer_that_cannot_be_kept_does_not_leave(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(_descriptor: int) -> None:
+    def full(_temporary: Path, _target: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setattr(Path, "replace", full)
     site = Site(tmp_path)
 
     with pytest.raises(StorageFailed) as failed:
@@ -150,6 +150,18 @@ def test_an_answer_that_cannot_be_kept_does_not_leave(
 
     assert "Free space" in failed.value.remedy
     assert not list(tmp_path.iterdir())
+
+
+def test_the_judgement_is_on_disk_before_it_leaves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+
+    Site(tmp_path).ask(TRAIN)
+    assert not synced  # a round can be worked out again, to the same bytes
+    Site(tmp_path).ask(EXTERNAL)
+    assert synced
 
 
 def test_the_record_can_be_read_by_its_owner_alone(tmp_path: Path) -> None:

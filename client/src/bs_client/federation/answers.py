@@ -73,20 +73,20 @@ class Answers:
 
         Raises StorageFailed if the answer cannot be kept; it then does not leave either.
         """
-        found = self._find(request)
+        path = self._path(request)
+        found = self._find(path, request)
         if found is not None:
             _log.info("%s, round %d: answered before", request.message_type, request.round_number)
             return found
         reply = work(request)
         try:
-            self._keep(request, reply)
+            self._keep(path, reply)
         except StorageFailed as error:
             _log.error("What to do: %s", error.remedy)  # the gate says what, and tells a code
             raise
         return reply
 
-    def _find(self, request: Request) -> Reply | None:
-        path = self._path(request)
+    def _find(self, path: Path, request: Request) -> Reply | None:
         if not path.exists():
             return None
         try:
@@ -107,9 +107,8 @@ class Answers:
         reply = Reply(kind, number, arrays, head.metrics, head.texts, tuple(head.hidden))
         return read_reply(kind.value, write_reply(reply, self.settings), self.settings)
 
-    def _keep(self, request: Request, reply: Reply) -> None:
+    def _keep(self, path: Path, reply: Reply) -> None:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = self._path(request)
         head = _Head(
             format=_FORMAT,
             key=path.stem,
@@ -119,7 +118,10 @@ class Answers:
             hidden=list(reply.hidden),
         )
         arrays = {name: np.ascontiguousarray(array) for name, array in reply.arrays.items()}
-        write_atomic(path, save(arrays, {_HEAD: head.model_dump_json()}), mode=0o600)
+        content = save(arrays, {_HEAD: head.model_dump_json()})
+        # A round's answer that a power cut takes is worked out again, to the same bytes; the
+        # external judgement is made once and has to be on disk.
+        write_atomic(path, content, mode=0o600, durable=reply.message_type is MessageType.EXTERNAL)
         self._forget_old()
 
     def _forget_old(self) -> None:
