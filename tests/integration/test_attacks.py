@@ -302,6 +302,7 @@ def test_an_old_version_of_tls(under: Attacked, version: ssl.TLSVersion) -> None
         socket.create_connection((HOST, under.link.port)) as plain,
     ):
         context.wrap_socket(plain, server_hostname=HOST)
+    wait_for(lambda: (HOST, "no_tls") in under.news())
 
 
 # --- HTTP

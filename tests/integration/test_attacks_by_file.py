@@ -18,14 +18,16 @@ from bs_client.federation.session import take_part
 from bs_common.audit import AuditLog, Passage, read_log
 from bs_common.bundle import MEMBERS, pack_bundle, read_bundle
 from bs_common.errors import BoneScanError, ConfigError, TrustError
-from bs_common.keys import public_pem
+from bs_common.joining import Invitation, certificate_sha256, make_enrolment, write_document
+from bs_common.keys import public_pem, read_private_key
+from bs_common.terms import terms_of
 from bs_server.authority import make_authority
 from bs_server.register import enrol
 from bs_server.signed_register import read_register
 from support.attacked import ROLES, SETTINGS, attacked
 from support.fake_site import TIME, FakeWork
 from support.released import drawn_head, make_model
-from support.study_maker import HOST, MadeStudy, join_study, make_study
+from support.study_maker import HOST, MadeStudy, approve, join_study, make_study
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 
@@ -74,18 +76,31 @@ def test_an_invitation_that_is_a_link_to_another_file(study: MadeStudy, tmp_path
     assert SECRET not in f"{refused.value} {refused.value.remedy}"
 
 
-def test_a_link_in_the_site_s_folder_is_replaced_not_followed(
+def test_a_link_in_the_site_s_folder_is_replaced_not_written_to(
     study: MadeStudy, tmp_path: Path
 ) -> None:
+    invitation = study.folder.invitations / "aachen.invite"
+    outside, folder = tmp_path / "outside", SiteFolder(tmp_path / "new")
+    outside.write_bytes(invitation.read_bytes() + b"\n")  # as joining would not write it
+    folder.path.mkdir(mode=0o700)
+    folder.invitation.symlink_to(outside)
+
+    join(folder.path, invitation, study)
+
+    assert outside.read_bytes() == invitation.read_bytes() + b"\n"
+    assert not folder.invitation.is_symlink()
+
+
+def test_a_link_in_the_site_s_folder_to_another_file(study: MadeStudy, tmp_path: Path) -> None:
     outside, folder = tmp_path / "outside", SiteFolder(tmp_path / "new")
     outside.write_text(SECRET)
     folder.path.mkdir(mode=0o700)
     folder.invitation.symlink_to(outside)
 
-    join(folder.path, study.folder.invitations / "aachen.invite", study)
-
+    with pytest.raises(ConfigError) as refused:
+        join(folder.path, study.folder.invitations / "aachen.invite", study)
+    assert SECRET not in f"{refused.value} {refused.value.remedy}"
     assert outside.read_text() == SECRET
-    assert not folder.invitation.is_symlink()
 
 
 def test_an_invitation_of_a_gibibyte(study: MadeStudy, tmp_path: Path) -> None:
@@ -115,10 +130,13 @@ def test_an_invitation_with_another_authority_leads_nowhere(
     other = make_authority(tmp_path / "other", study="attacked", names=[HOST], now=now)
     with attacked(tmp_path / "running") as under:
         folder = under.study.sites["aachen"]
-        content = json.loads(folder.invitation.read_text())
-        content["address"] = f"{HOST}:{under.link.port}"
-        content["ca_certificate"] = other.ca_certificate.read_text()
-        folder.invitation.write_text(json.dumps(content))
+        pem = other.ca_certificate.read_text()
+        approve(
+            folder,
+            address=f"{HOST}:{under.link.port}",
+            ca_certificate=pem,
+            ca_sha256=certificate_sha256(pem),
+        )
 
         with pytest.raises(TrustError, match="not accepted"):
             take_part(folder, FakeWork("aachen", SETTINGS), threading.Event())
@@ -133,21 +151,47 @@ def changed_enrolment(study: MadeStudy, name: str, **changes: str) -> Path:
     return path
 
 
-def test_an_enrolment_with_somebody_else_s_key(study: MadeStudy) -> None:
-    key = public_pem(ec.generate_private_key(ec.SECP256R1()).public_key())
+def new_key() -> ec.EllipticCurvePrivateKey:
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def signed_enrolment(path: Path, invitation: Invitation, key: ec.EllipticCurvePrivateKey) -> Path:
+    """Answer an invitation as joining does, with any key."""
+    terms = terms_of(invitation).digest()
+    write_document(path, make_enrolment(invitation, key, terms_sha256=terms, approved=TIME))
+    return path
+
+
+@pytest.mark.parametrize(
+    "changes", [{"public_key": public_pem(new_key().public_key())}, {"site": "namur"}]
+)
+def test_an_enrolment_that_was_changed_on_its_way(
+    study: MadeStudy, changes: dict[str, str]
+) -> None:
+    with pytest.raises(TrustError, match="was changed after it was written"):
+        enrol(study.folder, changed_enrolment(study, "aachen", **changes))
+
+
+def test_an_enrolment_with_somebody_else_s_key(study: MadeStudy, tmp_path: Path) -> None:
+    invitation = study.sites["aachen"].read_invitation()
 
     with pytest.raises(TrustError, match="another key already"):
-        enrol(study.folder, changed_enrolment(study, "aachen", public_key=key))
+        enrol(study.folder, signed_enrolment(tmp_path / "x.enrol", invitation, new_key()))
 
 
-def test_an_enrolment_that_takes_another_site_s_name(study: MadeStudy) -> None:
+def test_an_enrolment_that_takes_another_site_s_name(study: MadeStudy, tmp_path: Path) -> None:
+    invitation = study.sites["namur"].read_invitation()
+    key = read_private_key(study.sites["aachen"].key)
+
     with pytest.raises(TrustError, match="another key already"):
-        enrol(study.folder, changed_enrolment(study, "aachen", site="namur"))
+        enrol(study.folder, signed_enrolment(tmp_path / "x.enrol", invitation, key))
 
 
-def test_an_enrolment_of_a_site_that_nobody_invited(study: MadeStudy) -> None:
+def test_an_enrolment_of_a_site_that_nobody_invited(study: MadeStudy, tmp_path: Path) -> None:
+    invitation = study.sites["aachen"].read_invitation().model_copy(update={"site": "eve"})
+
     with pytest.raises(TrustError, match="was not invited"):
-        enrol(study.folder, changed_enrolment(study, "aachen", site="eve"))
+        enrol(study.folder, signed_enrolment(tmp_path / "x.enrol", invitation, new_key()))
 
 
 @pytest.mark.parametrize("name", ["../namur", "/etc/passwd", "namur\n"])

@@ -37,7 +37,7 @@ from support.attacked import (
 )
 from support.fake_site import FakeWork
 from support.hostile_coordinator import Hostile, hostile_coordinator
-from support.study_maker import HOST
+from support.study_maker import HOST, approve
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 
@@ -127,9 +127,7 @@ ASKED_WRONGLY: list[tuple[str, Callable[[RecordDict], None], str]] = [
     ("train", with_array("weights", np.zeros(2, np.float64)), "array_dtype"),
     ("train", with_array("weights", np.full(WEIGHTS, np.nan, np.float32)), "not_finite"),
     ("train", with_array("one_more", np.zeros(2, np.float32)), "array_names"),
-    ("train", with_entry("settings-sha256", OTHER.digest()), "settings_changed"),
     ("train", with_entry("round", 4), "round"),
-    ("train", with_entry("contract", 99), "contract_version"),
     ("train", with_entry("code", b"import os"), "unknown_key"),
     ("train", with_record, "unknown_record"),
     ("query.external", lambda content: None, "not_for_this_role"),
@@ -156,6 +154,30 @@ def test_a_site_refuses_what_was_not_agreed(
     assert reply.error.reason == reason
     assert aachen.work.seen == []
     assert read_entries(aachen.log)[-1]["verdict"] == reason
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (with_entry("settings-sha256", OTHER.digest()), "settings_changed"),
+        (with_entry("contract", 99), "contract_version"),
+    ],
+)
+def test_a_site_is_asked_no_more_by_a_study_that_it_did_not_approve(
+    under: Attacked, change: Callable[[RecordDict], None], reason: str
+) -> None:
+    content = request(MessageType.DESCRIBE)
+    change(content)
+    work = FakeWork("namur", SETTINGS)
+
+    with site_with_gate(under, "namur", work) as log:
+        reply = under.send("namur", "query.describe", content)
+        wait_for(lambda: "namur" not in under.link.online())
+
+    assert reply.has_error()
+    assert reply.error.reason == reason
+    assert work.seen == []
+    assert read_entries(log)[-1]["verdict"] == reason
 
 
 def test_an_evaluate_site_does_not_train(under: Attacked) -> None:
@@ -208,7 +230,6 @@ def test_a_site_reads_no_more_than_the_largest_message_of_its_study(
 
 def test_a_message_of_a_gibibyte_is_in_the_site_s_log(under: Attacked) -> None:
     folder = under.study.sites["namur"]
-    text = folder.invitation.read_text()
     address = folder.read_invitation().address
     stop = threading.Event()
 
@@ -217,7 +238,7 @@ def test_a_message_of_a_gibibyte_is_in_the_site_s_log(under: Attacked) -> None:
         return [entry["direction"] for entry in entries if entry["verdict"] == "too_large"]
 
     with hostile_coordinator(under.authority, Hostile()) as hostile:
-        folder.invitation.write_text(text.replace(address, f"{HOST}:{hostile.port}"))
+        approve(folder, address=f"{HOST}:{hostile.port}")
         thread = threading.Thread(
             target=take_part, args=(folder, FakeWork("namur", SETTINGS), stop), daemon=True
         )
@@ -225,7 +246,7 @@ def test_a_message_of_a_gibibyte_is_in_the_site_s_log(under: Attacked) -> None:
         wait_for(lambda: len(refusals()) >= 2)
         stop.set()
         thread.join(10)
-        folder.invitation.write_text(text)
+        approve(folder, address=address)
 
     assert refusals()[:2] == ["in", "out"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,6 +20,7 @@ from bs_client.federation.transport import Coordinator
 from bs_common.architecture import NamedArrays, initial_head
 from bs_common.audit import AuditLog, read_entries
 from bs_common.contract import MessageType
+from bs_common.errors import StudyStopped
 from bs_common.keys import read_private_key
 from bs_common.messages import Request, write_request
 from bs_common.settings import Role, StudySettings
@@ -31,7 +32,7 @@ from bs_server.link import FleetLink
 from bs_server.signed_register import read_register
 from support.fake_site import FakeWork
 from support.raw_site import RawSite
-from support.study_maker import HOST, MadeStudy, make_study
+from support.study_maker import HOST, MadeStudy, approve, make_study
 
 SETTINGS = StudySettings(name="attacked", backbone="random:1", trainable="head", rounds=3)
 ROLES: dict[str, Role] = {"aachen": "train", "aalborg": "train", "namur": "evaluate"}
@@ -118,14 +119,15 @@ def _attacked(root: Path) -> Iterator[Attacked]:
 def site_with_gate(under: Attacked, name: str, work: FakeWork | None = None) -> Iterator[Path]:
     """Let a site take part with the product's own session and gate; give its audit log."""
     folder = under.study.sites[name]
-    invitation = folder.read_invitation()
-    address = f"{HOST}:{under.link.port}"
-    if invitation.address != address:
-        text = folder.invitation.read_text().replace(invitation.address, address)
-        folder.invitation.write_text(text)
+    approve(folder, address=f"{HOST}:{under.link.port}")
     stop = threading.Event()
     given = work or FakeWork(name, SETTINGS)
-    with _in_thread(stop, lambda: take_part(folder, given, stop)):
+
+    def work_until_told() -> None:
+        with suppress(StudyStopped):  # what a site that refused a changed study ends with
+            take_part(folder, given, stop)
+
+    with _in_thread(stop, work_until_told):
         wait_for(lambda: name in under.link.online())
         yield folder.audit
 

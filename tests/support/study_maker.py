@@ -9,7 +9,9 @@ from pathlib import Path
 
 from bs_client.config import DataSettings, Policy, SiteFile, SiteFolder
 from bs_client.federation.join import Given, Joined, accept_offer, read_offer
+from bs_common.joining import write_document
 from bs_common.settings import Role, StudySettings
+from bs_common.terms import terms_of
 from bs_common.toml import write_toml
 from bs_server.authority import make_authority
 from bs_server.config import Deadlines, ServerSettings, StudyFile, StudyFolder
@@ -41,11 +43,23 @@ def join_study(
 ) -> Joined:
     """Join as `bs-client join --approve` does, without its preflight."""
     when = now or datetime.datetime.now(datetime.UTC)
-    if not folder.site_file.exists():
+    known = folder.site_file.exists()
+    given = Given() if known else Given(scans=data.scans, labels=data.labels)
+    offer = read_offer(folder, invitation_file, given, now=when)
+    if not known:
         folder.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_toml(folder.site_file, SiteFile(data=data, policy=policy))
-    offer = read_offer(folder, invitation_file, Given(), now=when)
     return accept_offer(offer, terms_sha256=offer.terms.digest(), now=when)
+
+
+def approve(folder: SiteFolder, **changes: object) -> None:
+    """Let a site hold, as approved, its invitation with other words in it."""
+    invitation = folder.read_invitation().model_copy(update=changes)
+    terms = terms_of(invitation).digest()
+    write_document(folder.invitation, invitation)
+    write_document(
+        folder.approval, folder.read_approval().model_copy(update={"terms_sha256": terms})
+    )
 
 
 def make_study(

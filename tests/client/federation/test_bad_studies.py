@@ -92,7 +92,7 @@ def test_twelve_bad_studies_are_counted_by_code_and_the_round_goes_on(tmp_path: 
 def test_a_rare_reason_reaches_the_coordinator_as_a_code_without_its_count(tmp_path: Path) -> None:
     labels = write_export(tmp_path / "export", good=60)
 
-    summary = run_round(tmp_path, labels, min_cell=5)
+    summary = run_round(tmp_path, labels, min_cell=3)
 
     assert summary.sites[0].refused == {}
     assert {f"refused.{kind}" for kind in KINDS} <= set(summary.sites[0].hidden)
