@@ -144,7 +144,9 @@ def wait_for_coordinator(processes: Processes, *, seconds: float) -> None:
 def last_verdicts(log: Path) -> dict[str, str]:
     """Give the reason with which the coordinator refused each site in the last attempt."""
     lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
-    return {line["name"]: line["reason"] for line in lines if line["event"] == "refused"}
+    refused = [line for line in lines if line["event"] == "refused"]
+    last = max(line["attempt"] for line in refused)
+    return {line["name"]: line["reason"] for line in refused if line["attempt"] == last}
 
 
 @pytest.mark.parametrize("name", LEAKS)
