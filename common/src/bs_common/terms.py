@@ -48,7 +48,7 @@ WORDS: dict[str, str] = {
     "external.metastasis": "numbers of scans by class and split",
     "external.no_metastasis": "numbers of scans by class and split",
     "refused.*": "numbers of unusable scans by reason",
-    "synthetic": "whether the scans are synthetic",
+    "synthetic": "whether the scans were made by a computer program",
     "min-cell": "the smallest count that this site shows",
     "num-examples": "the number of scans shown to the network",
     "loss": "the mean loss",
@@ -194,14 +194,19 @@ def _rounds(settings: StudySettings, role: Role) -> str:
     return f"{settings.rounds}, each with {settings.local_epochs} passes over the training scans"
 
 
+def contents_of(kind: MessageType, settings: StudySettings) -> str:
+    """Say what an answer of a kind holds, in a reviewer's words."""
+    said = dict.fromkeys(_entries(kind, settings))
+    return "; ".join(said) or "a confirmation, nothing else"
+
+
 def _leaving(settings: StudySettings, role: Role) -> Iterator[Clause]:
     for kind in MessageType:
         if kind in REQUESTS_BY_ROLE[role] and (
             kind is not MessageType.INITIAL or _starts(settings)
         ):
-            said = list(dict.fromkeys(_entries(kind, settings)))
             occasion = OCCASIONS.get(kind, f"when asked for {kind.value}")
-            yield Clause(f"Leaves {occasion}", "; ".join(said) or "a confirmation, nothing else")
+            yield Clause(f"Leaves {occasion}", contents_of(kind, settings))
 
 
 def _starts(settings: StudySettings) -> bool:

@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 import pytest
 
 from bs_server.report import render_report
+from bs_server.report.tables import message_rows
 from bs_server.summary import Refusal, Summary
 
 Changed = Callable[..., Summary]
@@ -322,3 +323,13 @@ def test_a_study_that_never_trained_still_has_a_report(changed: Changed) -> None
     assert "the study has no result" in text
     assert "there is no figure" in text
     assert "No site has replied" in text
+
+
+def test_what_left_is_told_in_the_words_of_the_terms_for_every_kind_of_message(
+    summary: Summary,
+) -> None:
+    rows = {row.kind: row.content for row in message_rows(summary)}
+
+    assert set(rows) >= {"describe", "train", "evaluate", "external", "progress", "finish"}
+    assert "the four counts of right and wrong calls" in rows["external"]
+    assert rows["finish"] == "a confirmation, nothing else"

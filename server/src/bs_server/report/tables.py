@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from bs_common.contract import MessageType, reply_shapes
+from bs_common.terms import contents_of
 from bs_server.report import wording
 from bs_server.report.external import observed_share
 from bs_server.report.published import PUBLISHED
@@ -16,16 +18,6 @@ from bs_server.summary import (
     SiteSummary,
     Summary,
 )
-
-# What a message of each kind holds when it leaves a site.
-MESSAGE_KINDS = {
-    "describe": "software versions, backbone digest, number of scans per split and class",
-    "initial": "the backbone's trainable arrays, once",
-    "train": "trained arrays, number of scans, loss, accuracy",
-    "evaluate": "number of scans, loss, histograms of scores per class",
-    "external": "confusion counts, AUC with interval, binned ROC curve, calibration bins",
-    "release": "receipt for the signed model",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,14 +234,19 @@ def calibration_rows(external: ExternalSummary, *, min_cell: int | None) -> list
 
 def message_rows(summary: Summary) -> list[MessageRow]:
     """Give a row for every kind of message, with a number for every site in `messages`."""
+    contents = {
+        kind.value.rpartition(".")[2]: contents_of(kind, summary.settings)
+        for kind in MessageType
+        if kind is not MessageType.INITIAL or reply_shapes(kind, summary.settings)
+    }
     sent = (kind for kinds in summary.messages.values() for kind in kinds)
     return [
         MessageRow(
             kind=kind,
-            content=MESSAGE_KINDS.get(kind, wording.GAP),
+            content=contents.get(kind, wording.GAP),
             numbers=tuple(f"{kinds.get(kind, 0):d}" for kinds in summary.messages.values()),
         )
-        for kind in dict.fromkeys((*MESSAGE_KINDS, *sent))
+        for kind in dict.fromkeys((*contents, *sent))
     ]
 
 
