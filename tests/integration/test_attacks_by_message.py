@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from flwr.app import Array, ArrayRecord, ConfigRecord, Error, Message, MetricRecord, RecordDict
 
+from bs_client.config import Policy
 from bs_client.federation.link import work_until
 from bs_client.federation.session import take_part
 from bs_client.federation.transport import Coordinator
@@ -24,6 +25,7 @@ from bs_common.keys import read_private_key
 from bs_common.messages import Reply, Request, write_reply
 from bs_common.settings import StudySettings
 from bs_common.sizes import message_limits
+from bs_common.toml import write_toml
 from bs_server.exchange import NoAnswer
 from support.attacked import (
     SETTINGS,
@@ -178,6 +180,35 @@ def test_a_site_is_asked_no_more_by_a_study_that_it_did_not_approve(
     assert reply.error.reason == reason
     assert work.seen == []
     assert read_entries(log)[-1]["verdict"] == reason
+
+
+@pytest.mark.parametrize(
+    ("policy", "reason"),
+    [
+        (Policy(messages=(MessageType.DESCRIBE, MessageType.FINISH)), "policy_message"),
+        (Policy(scopes=("block5",)), "policy_scope"),
+        (Policy(max_rounds=0), "policy_rounds"),
+    ],
+)
+def test_a_request_outside_the_sites_own_policy_is_refused_and_both_sides_have_the_code(
+    under: Attacked, policy: Policy, reason: str
+) -> None:
+    folder = under.study.sites["namur"]
+    before = folder.read()
+    write_toml(folder.site_file, before.model_copy(update={"policy": policy}))
+    kind = MessageType.EXTERNAL
+    work = FakeWork("namur", SETTINGS)
+
+    try:
+        with site_with_gate(under, "namur", work) as log:
+            answer = under.ask("namur", kind)
+    finally:
+        write_toml(folder.site_file, before)
+
+    assert answer == NoAnswer(reason)
+    assert work.seen == []
+    assert read_entries(log)[-1]["verdict"] == reason
+    assert under.news()[-1] == ("namur", reason)
 
 
 def test_an_evaluate_site_does_not_train(under: Attacked) -> None:

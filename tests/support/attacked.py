@@ -19,7 +19,7 @@ from bs_client.federation.session import take_part
 from bs_client.federation.transport import Coordinator
 from bs_common.architecture import NamedArrays, initial_head
 from bs_common.audit import AuditLog, read_entries
-from bs_common.contract import MessageType
+from bs_common.contract import MessageType, request_shapes
 from bs_common.errors import StudyStopped
 from bs_common.keys import read_private_key
 from bs_common.messages import Request, write_request
@@ -75,7 +75,7 @@ class Attacked:
 
     def ask(self, site: str, kind: MessageType, number: int = 1, *, seconds: float = 20) -> Answer:
         """Ask as the study does."""
-        request = Request(kind, number, weights() if kind is MessageType.TRAIN else {})
+        request = Request(kind, number, weights() if request_shapes(kind, SETTINGS) else {})
         return Exchange(self.link, SETTINGS, deadline_s=seconds).ask(request, (site,))[site]
 
     def send(self, site: str, kind: str, content: RecordDict) -> Message:
@@ -160,7 +160,7 @@ def weights() -> NamedArrays:
 
 def request(kind: MessageType, number: int = 1) -> RecordDict:
     """A request as the coordinator writes it."""
-    arrays = weights() if kind is MessageType.TRAIN else {}
+    arrays = weights() if request_shapes(kind, SETTINGS) else {}
     return write_request(Request(kind, number, arrays), SETTINGS)
 
 
