@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 from bs_client.federation.small_cells import hide_small_cells, merge_small_bins
 from bs_client.training.loss import cross_entropy
-from bs_common.bins import edges_with, probability_of
+from bs_common.bins import edges_with, margin_of
 from bs_common.contract import COHORT_CELLS, HISTOGRAM_BINS, MessageType
 from bs_common.errors import EgressRefused
 from bs_common.messages import Metric, Reply
@@ -190,12 +190,12 @@ def is_safe(counts: Histogram, min_cell: int) -> bool:
 SCANS = st.lists(st.tuples(st.floats(-9, 9), st.booleans()), min_size=1, max_size=200)
 
 
-@given(SCANS, st.floats(-3, 3), st.integers(1, 12))
+@given(SCANS, st.floats(0.05, 0.95), st.integers(1, 12))
 def test_cells_of_the_curve_leave_nothing_to_subtract_from_the_calls(
     scans: list[tuple[float, bool]], threshold: float, min_cell: int
 ) -> None:
     margins, labels = np.array([m for m, _ in scans]), np.array([t for _, t in scans])
-    called = margins >= threshold
+    called = margins >= margin_of(threshold)
     table: dict[str, Metric] = {
         "tp": int((called & labels).sum()),
         "fn": int((~called & labels).sum()),
@@ -203,8 +203,8 @@ def test_cells_of_the_curve_leave_nothing_to_subtract_from_the_calls(
         "fp": int((called & ~labels).sum()),
         "overlays": int(called.sum()),
     }
-    edges = edges_with(probability_of(threshold))
-    cut = int(np.abs(edges - threshold).argmin())
+    edges = edges_with(threshold)
+    cut = int(np.flatnonzero(edges == margin_of(threshold))[0])
     bins = merge_small_bins(histogram(margins, labels, edges), min_cell, cut=cut)
     cells = bins.counts
 
