@@ -17,7 +17,7 @@ PUBLIC_FLOWER = ("app", "clientapp", "serverapp")
 LINKS = {
     Path("common/src/bs_common/flower_objects.py"),
     Path("client/src/bs_client/federation/link.py"),
-    Path("server/src/bs_server/link.py"),
+    Path("server/src/bs_server/gateway/link.py"),
 }
 
 

@@ -27,14 +27,14 @@ from bs_common.messages import Request
 from bs_common.randomness import generator
 from bs_common.settings import StudySettings
 from bs_common.weights import digest
-from bs_server.aggregation import federated_average
-from bs_server.authority import Authority
-from bs_server.checkpoint import Checkpoints
-from bs_server.exchange import Exchange, NoAnswer
-from bs_server.link import FleetLink
-from bs_server.screening import Declared, admit_update
-from bs_server.signed_register import read_register
-from bs_server.summary import RoundSummary
+from bs_server.federation.aggregation import federated_average
+from bs_server.federation.exchange import Exchange, NoAnswer
+from bs_server.federation.screening import Declared, admit_update
+from bs_server.gateway.link import FleetLink
+from bs_server.results.summary import RoundSummary
+from bs_server.storage.checkpoint import Checkpoints
+from bs_server.trust.authority import Authority
+from bs_server.trust.signed_register import read_register
 from support.study_maker import MadeStudy, make_study
 
 SITES = ("aachen", "aalborg")

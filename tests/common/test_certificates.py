@@ -9,7 +9,7 @@ import pytest
 
 from bs_common.certificates import days_left, describe_end
 from bs_common.errors import TrustError
-from bs_server.authority import make_authority
+from bs_server.trust.authority import make_authority
 
 NOW = datetime.datetime(2026, 3, 1, 12, tzinfo=datetime.UTC)
 DAY = datetime.timedelta(days=1)

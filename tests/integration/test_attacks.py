@@ -44,9 +44,9 @@ from bs_common.contract import MessageType
 from bs_common.errors import TrustError
 from bs_common.keys import read_private_key
 from bs_common.messages import Reply
-from bs_server import admission, connection, guard
-from bs_server.authority import make_authority
-from bs_server.exchange import NoAnswer
+from bs_server.federation.exchange import NoAnswer
+from bs_server.gateway import admission, connection, guard
+from bs_server.trust.authority import make_authority
 from support.attacked import (
     ELSEWHERE,
     Attacked,

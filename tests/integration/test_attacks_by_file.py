@@ -21,9 +21,9 @@ from bs_common.errors import BoneScanError, ConfigError, TrustError
 from bs_common.joining import Invitation, certificate_sha256, make_enrolment, write_document
 from bs_common.keys import public_pem, read_private_key
 from bs_common.terms import terms_of
-from bs_server.authority import make_authority
-from bs_server.register import enrol
-from bs_server.signed_register import read_register
+from bs_server.trust.authority import make_authority
+from bs_server.trust.register import enrol
+from bs_server.trust.signed_register import read_register
 from support.attacked import ROLES, SETTINGS, attacked
 from support.fake_site import TIME, FakeWork
 from support.released import drawn_head, make_model

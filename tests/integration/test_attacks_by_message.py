@@ -26,7 +26,7 @@ from bs_common.messages import Reply, Request, write_reply
 from bs_common.settings import StudySettings
 from bs_common.sizes import message_limits
 from bs_common.toml import write_toml
-from bs_server.exchange import NoAnswer
+from bs_server.federation.exchange import NoAnswer
 from support.attacked import (
     SETTINGS,
     Attacked,

@@ -17,7 +17,7 @@ from cryptography import x509
 from bs_common.audit import read_log
 from bs_common.reconciliation import reconcile
 from bs_common.settings import StudySettings
-from bs_server.authority import Authority
+from bs_server.trust.authority import Authority
 from support.attacked import wait_for
 from support.study_maker import HOST, MadeStudy, make_study
 

@@ -367,7 +367,7 @@ ROWS = [
         COORDINATOR,
         "aggregating",
         "kill -9",
-        inside(COORDINATOR, "bs_server/aggregation.py:federated_average:2"),
+        inside(COORDINATOR, "bs_server/federation/aggregation.py:federated_average:2"),
     ),
     Row(
         COORDINATOR,
@@ -392,7 +392,7 @@ ROWS = [
         "external evaluation",
         "kill -9 before it is kept",
         answered_once(
-            inside(COORDINATOR, "bs_server/external.py:summarise_external:1"),
+            inside(COORDINATOR, "bs_server/evaluation/external.py:summarise_external:1"),
             "namur",
             "query.external 3",
         ),

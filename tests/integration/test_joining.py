@@ -14,11 +14,11 @@ from bs_client.config import DataSettings
 from bs_client.phantom.cohort import CohortCounts, write_cohort
 from bs_client.phantom.site_style import STYLES
 from bs_server import cli as server
-from bs_server.authority import make_authority
 from bs_server.cli.shell import now
 from bs_server.config import StudyFolder
-from bs_server.register import check_approved
-from bs_server.signed_register import read_register
+from bs_server.trust.authority import make_authority
+from bs_server.trust.register import check_approved
+from bs_server.trust.signed_register import read_register
 from support.study_maker import free_port
 from support.tls_server import HOST, refusal, tls_server
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from bs_common.settings import Role, StudySettings
-from bs_server.exchange import silent
-from bs_server.signed_register import read_register
+from bs_server.federation.exchange import silent
 from bs_server.study import Study, run_study
+from bs_server.trust.signed_register import read_register
 from support.fake_site import FakeLink, fake_app
 from support.parties import COORDINATOR, Parties
 from support.relay import Relay

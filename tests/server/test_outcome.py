@@ -9,7 +9,7 @@ import pytest
 from bs_common.settings import StudySettings
 from bs_server.config import ServerSettings, StudyFile
 from bs_server.outcome import Course, Described, summarise
-from bs_server.summary import RoundSummary, SiteSummary, Summary
+from bs_server.results.summary import RoundSummary, SiteSummary, Summary
 
 SETTINGS = StudySettings(name="test", rounds=3)
 BEGUN = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)

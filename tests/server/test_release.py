@@ -17,15 +17,15 @@ from bs_common.settings import Role, StudySettings
 from bs_common.signing import read_release_public_pem, release_fingerprint
 from bs_common.toml import write_toml
 from bs_common.weights import digest
-from bs_server.authority import Authority, make_authority
-from bs_server.checkpoint import Checkpoints
 from bs_server.cli import app
 from bs_server.config import Deadlines, ServerSettings, StudyFile, StudyFolder
-from bs_server.register import invite
 from bs_server.release import release_model
-from bs_server.signed_register import Register, RegisteredSite
+from bs_server.results.summary import Summary, read_summary, write_summary
+from bs_server.storage.checkpoint import Checkpoints
 from bs_server.study import Study, run_study
-from bs_server.summary import Summary, read_summary, write_summary
+from bs_server.trust.authority import Authority, make_authority
+from bs_server.trust.register import invite
+from bs_server.trust.signed_register import Register, RegisteredSite
 from support.fake_site import TIME, FakeLink, FakeWork, fake_app
 
 SETTINGS = StudySettings(name="test", seed=3, backbone="random:1", trainable="head", rounds=2)

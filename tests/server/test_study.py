@@ -12,11 +12,11 @@ from bs_common.contract import MessageType
 from bs_common.errors import StudyStopped
 from bs_common.keys import public_pem
 from bs_common.settings import Role, StudySettings
-from bs_server.checkpoint import Checkpoints
 from bs_server.config import Deadlines, ServerSettings, StudyFile, StudyFolder
-from bs_server.signed_register import Register, RegisteredSite
+from bs_server.results.summary import Summary
+from bs_server.storage.checkpoint import Checkpoints
 from bs_server.study import Study, run_study
-from bs_server.summary import Summary
+from bs_server.trust.signed_register import Register, RegisteredSite
 from support.fake_site import TIME, FakeLink, FakeWork, fake_app
 
 SETTINGS = StudySettings(name="test", seed=3, backbone="random:1", trainable="head", rounds=3)

@@ -14,9 +14,9 @@ from flwr.app import Error, Message
 
 from bs_common.errors import StorageFailed, StudyStopped, TrustError
 from bs_server.config import Quorum
-from bs_server.control import StopRequested, Wish, write_wish
-from bs_server.exchange import Patience, silent
-from bs_server.external import ExternalMissing
+from bs_server.evaluation.external import ExternalMissing
+from bs_server.federation.exchange import Patience, silent
+from bs_server.oversight.control import StopRequested, Wish, write_wish
 from bs_server.study import StudyRun
 from support.fake_site import TIME
 from support.fake_study import SETTINGS, FakeStudy, make_fake_study

@@ -13,10 +13,10 @@ from typer.testing import CliRunner
 from bs_common.audit import AuditLog, Passage, read_log
 from bs_common.keys import fingerprint, read_private_key
 from bs_common.settings import StudySettings
-from bs_server.authority import Authority, certificate_names
 from bs_server.cli import app
 from bs_server.config import StudyFolder
-from bs_server.signed_register import read_register
+from bs_server.trust.authority import Authority, certificate_names
+from bs_server.trust.signed_register import read_register
 from support.study_maker import MadeStudy, make_study
 
 TIME = datetime.datetime(2026, 1, 2, tzinfo=datetime.UTC)

@@ -25,11 +25,11 @@ from bs_common.keys import read_private_key
 from bs_common.messages import Request, write_request
 from bs_common.settings import Role, StudySettings
 from bs_common.sizes import message_limits
-from bs_server.authority import Authority
 from bs_server.cli.shell import now
-from bs_server.exchange import Answer, Exchange
-from bs_server.link import FleetLink
-from bs_server.signed_register import read_register
+from bs_server.federation.exchange import Answer, Exchange
+from bs_server.gateway.link import FleetLink
+from bs_server.trust.authority import Authority
+from bs_server.trust.signed_register import read_register
 from support.fake_site import FakeWork
 from support.raw_site import RawSite
 from support.study_maker import HOST, MadeStudy, approve, make_study

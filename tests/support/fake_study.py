@@ -11,12 +11,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from bs_common.keys import public_pem
 from bs_common.settings import Role, StudySettings
-from bs_server.attendance import Told
 from bs_server.config import Deadlines, Quorum, ServerSettings, StudyFile, StudyFolder
-from bs_server.exchange import silent
-from bs_server.signed_register import Register, RegisteredSite
+from bs_server.federation.attendance import Told
+from bs_server.federation.exchange import silent
+from bs_server.results.summary import Summary
 from bs_server.study import Study, run_study
-from bs_server.summary import Summary
+from bs_server.trust.signed_register import Register, RegisteredSite
 from support.fake_site import TIME, FakeLink, FakeWork, fake_app
 
 SETTINGS = StudySettings(name="test", seed=3, backbone="random:1", trainable="head", rounds=2)

@@ -26,7 +26,7 @@ from flwr.proto.message_pb2 import (
     PushObjectResponse,
 )
 
-from bs_server.authority import Authority
+from bs_server.trust.authority import Authority
 from support.raw_site import Proto
 from support.study_maker import HOST
 

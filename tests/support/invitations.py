@@ -14,7 +14,7 @@ from bs_common.contract import CONTRACT_VERSION
 from bs_common.joining import Enrolment, Invitation, certificate_sha256, make_enrolment
 from bs_common.settings import StudySettings
 from bs_common.terms import terms_of
-from bs_server.authority import make_authority
+from bs_server.trust.authority import make_authority
 
 NOW = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
 EXPIRES = datetime.datetime(2126, 1, 2, tzinfo=datetime.UTC)

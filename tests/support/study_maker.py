@@ -13,9 +13,9 @@ from bs_common.joining import write_document
 from bs_common.settings import Role, StudySettings
 from bs_common.terms import terms_of
 from bs_common.toml import write_toml
-from bs_server.authority import make_authority
 from bs_server.config import Deadlines, ServerSettings, StudyFile, StudyFolder
-from bs_server.register import enrol, invite
+from bs_server.trust.authority import make_authority
+from bs_server.trust.register import enrol, invite
 
 HOST = "127.0.0.1"
 

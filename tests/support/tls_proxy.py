@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from bs_common.files import write_atomic
-from bs_server.authority import Authority, issue_server_certificate
+from bs_server.trust.authority import Authority, issue_server_certificate
 from support.http_stream import HttpMessage, read_messages
 from support.study_maker import HOST, MadeStudy
 

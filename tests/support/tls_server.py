@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from bs_server.authority import Authority
+from bs_server.trust.authority import Authority
 
 HOST = "127.0.0.1"
 

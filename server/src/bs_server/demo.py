@@ -25,11 +25,11 @@ from bs_common.profiles import differences_from_paper
 from bs_common.settings import Role, StudySettings
 from bs_common.terms import terms_of
 from bs_common.toml import write_toml
-from bs_server.authority import make_authority
 from bs_server.config import Deadlines, ServerSettings, StudyFile, StudyFolder
 from bs_server.processes import STOP_S, Processes
 from bs_server.progress import describe_event, describe_round, round_bar
-from bs_server.register import enrol, invite
+from bs_server.trust.authority import make_authority
+from bs_server.trust.register import enrol, invite
 
 _HOST = "127.0.0.1"
 

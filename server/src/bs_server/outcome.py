@@ -12,10 +12,10 @@ from bs_common.contract import CONTRACT_VERSION
 from bs_common.messages import Reply
 from bs_common.profiles import differences_from_paper
 from bs_server.config import StudyFile
-from bs_server.pooling import pool_external
-from bs_server.sites import is_synthetic
-from bs_server.summary import ExternalSummary, RoundSummary, SiteSummary, Summary
-from bs_server.validation import ChosenBy
+from bs_server.evaluation.pooling import pool_external
+from bs_server.federation.sites import is_synthetic
+from bs_server.results.best_round import ChosenBy
+from bs_server.results.summary import ExternalSummary, RoundSummary, SiteSummary, Summary
 
 _DEFAULT_MIN_CELL = 5
 

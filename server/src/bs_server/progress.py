@@ -16,7 +16,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from bs_server.attendance import Told
+from bs_server.federation.attendance import Told
 
 
 class Both:

@@ -18,11 +18,11 @@ from bs_common.released_model import (
     ValidationMetrics,
 )
 from bs_common.signing import release_fingerprint
-from bs_server.authority import Authority, read_or_make_release_key
-from bs_server.checkpoint import Checkpoints
 from bs_server.config import StudyFolder
 from bs_server.report.model_card import CardFormat, render_card
-from bs_server.summary import ExternalSummary, RoundSummary, Summary, read_summary
+from bs_server.results.summary import ExternalSummary, RoundSummary, Summary, read_summary
+from bs_server.storage.checkpoint import Checkpoints
+from bs_server.trust.authority import Authority, read_or_make_release_key
 
 SUFFIX = ".bsm"
 

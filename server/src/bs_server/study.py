@@ -13,20 +13,20 @@ from dataclasses import dataclass
 
 from bs_common.contract import MessageType
 from bs_common.messages import Request
-from bs_server.attendance import Attendance, Told
-from bs_server.checkpoint import Checkpoints
 from bs_server.config import StudyFile, StudyFolder
-from bs_server.control import Control
-from bs_server.exchange import Exchange, Link, NoAnswer, Patience, wait_for_all
-from bs_server.external import ExternalMissing, Question, answered, ask_once
-from bs_server.history import Clock, open_history
-from bs_server.members import Members
+from bs_server.evaluation.external import ExternalMissing, Question, answered, ask_once
+from bs_server.federation.attendance import Attendance, Told
+from bs_server.federation.exchange import Exchange, Link, NoAnswer, Patience, wait_for_all
+from bs_server.federation.members import Members
+from bs_server.federation.quorum import listed
+from bs_server.federation.rounds import Rounds
 from bs_server.outcome import Course, Described, summarise
-from bs_server.quorum import listed
-from bs_server.rounds import Rounds
-from bs_server.signed_register import Register
-from bs_server.summary import AWAY, ExternalSummary, RoundSummary, Summary
-from bs_server.validation import choose_best
+from bs_server.oversight.control import Control
+from bs_server.results.best_round import choose_best
+from bs_server.results.summary import AWAY, ExternalSummary, RoundSummary, Summary
+from bs_server.storage.checkpoint import Checkpoints
+from bs_server.storage.history import Clock, open_history
+from bs_server.trust.signed_register import Register
 
 _log = logging.getLogger(__name__)
 # A site that lost its connection tries again within a minute; one that has been away for longer

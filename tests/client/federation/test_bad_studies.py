@@ -20,9 +20,9 @@ from bs_common.keys import public_pem
 from bs_common.toml import write_toml
 from bs_server.config import Deadlines, ServerSettings, StudyFile, StudyFolder
 from bs_server.report.page import render_report
-from bs_server.signed_register import Register, RegisteredSite
+from bs_server.results.summary import Summary
 from bs_server.study import Study, run_study
-from bs_server.summary import Summary
+from bs_server.trust.signed_register import Register, RegisteredSite
 from support.bad_studies import KINDS, write_export
 from support.fake_site import TIME, FakeLink
 from support.invitations import make_invitation

@@ -1,4 +1,4 @@
-"""A site's end of the wire where nobody answers as hoped; `tests/server/test_link.py` has both."""
+"""A site's end of the wire where nobody answers; `tests/server/gateway/test_link.py` has both."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bs_client.federation import link
 from bs_client.federation.link import work_until
 from bs_client.federation.transport import Coordinator
 from bs_common.errors import TrustError
-from bs_server.authority import make_authority
+from bs_server.trust.authority import make_authority
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 

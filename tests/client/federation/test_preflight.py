@@ -36,7 +36,7 @@ from bs_client.federation.preflight import (
 )
 from bs_client.federation.transport import Coordinator
 from bs_common.settings import StudySettings
-from bs_server.authority import Authority, issue_server_certificate, make_authority
+from bs_server.trust.authority import Authority, issue_server_certificate, make_authority
 from support.connect_proxy import ConnectProxy
 from support.invitations import make_invitation
 from support.study_maker import free_port

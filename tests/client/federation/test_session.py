@@ -27,9 +27,9 @@ from bs_common.joining import write_document
 from bs_common.messages import Request, read_reply, write_request
 from bs_common.settings import StudySettings
 from bs_common.toml import write_toml
-from bs_server.authority import Authority, issue_server_certificate
-from bs_server.link import FleetLink
-from bs_server.signed_register import read_register
+from bs_server.gateway.link import FleetLink
+from bs_server.trust.authority import Authority, issue_server_certificate
+from bs_server.trust.signed_register import read_register
 from support.connect_proxy import ConnectProxy
 from support.fake_site import FakeWork
 from support.study_maker import HOST, MadeStudy, make_study

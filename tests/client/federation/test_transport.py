@@ -19,7 +19,7 @@ from bs_client.federation.transport import (
     open_client,
 )
 from bs_common.errors import TrustError
-from bs_server.authority import Authority, make_authority
+from bs_server.trust.authority import Authority, make_authority
 from support.tls_server import HOST, tls_server
 
 NOON = datetime.datetime(2026, 1, 2, 12, tzinfo=datetime.UTC)

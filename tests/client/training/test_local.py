@@ -25,7 +25,7 @@ from bs_common.architecture import NamedArrays, Trainable
 from bs_common.errors import StudyStopped
 from bs_common.settings import StudySettings
 from bs_common.weights import digest
-from bs_server.aggregation import Update, federated_average
+from bs_server.federation.aggregation import Update, federated_average
 from support.small_network import (
     drawn_dataset,
     reference_network,

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from bs_common.settings import StudySettings
-from bs_server.external_values import Rate
-from bs_server.summary import (
+from bs_server.results.external_values import Rate
+from bs_server.results.summary import (
     CalibrationBin,
     CohortCount,
     ExternalSummary,

@@ -8,7 +8,7 @@ import pytest
 
 from bs_server.release import describe_model
 from bs_server.report.model_card import CardFormat, render_card
-from bs_server.summary import Summary
+from bs_server.results.summary import Summary
 
 VOID = {"meta", "br", "img"}
 

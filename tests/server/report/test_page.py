@@ -8,7 +8,7 @@ import pytest
 
 from bs_server.report import render_report
 from bs_server.report.tables import message_rows
-from bs_server.summary import Refusal, Summary
+from bs_server.results.summary import Refusal, Summary
 
 Changed = Callable[..., Summary]
 BANNER = "Synthetic scans: no clinical claim"

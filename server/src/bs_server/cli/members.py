@@ -15,10 +15,10 @@ from bs_common.profiles import Profile, compare_with_paper, profile_settings
 from bs_common.settings import Role, StudySettings
 from bs_common.terms import terms_of
 from bs_common.toml import write_toml
-from bs_server import register
-from bs_server.authority import make_authority
 from bs_server.cli.shell import HERE, StudyDir, StudyOption, explained, now, out
 from bs_server.config import StudyFile, StudyFolder, server_settings
+from bs_server.trust import register
+from bs_server.trust.authority import make_authority
 
 
 def init(

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from bs_server.authority import Authority
 from bs_server.cli.shell import HERE, StudyDir, explained, out
 from bs_server.config import StudyFolder
 from bs_server.release import release_model
 from bs_server.report import render_report
-from bs_server.summary import read_summary
+from bs_server.results.summary import read_summary
+from bs_server.trust.authority import Authority
 
 
 def report(study_dir: StudyDir = HERE) -> None:

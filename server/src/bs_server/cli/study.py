@@ -19,22 +19,22 @@ from bs_common.files import check_private, write_atomic
 from bs_common.health import HealthService
 from bs_common.lock import own_folder
 from bs_common.sizes import message_limits
-from bs_server.attendance import Told
-from bs_server.authority import Authority, check_modes
 from bs_server.cli.shell import HERE, StudyDir, explained, now, out
 from bs_server.config import StudyFile, StudyFolder
-from bs_server.control import Control, StopRequested
-from bs_server.link import FleetLink
+from bs_server.federation.attendance import Told
+from bs_server.gateway.link import FleetLink
+from bs_server.gateway.watch import Watch
+from bs_server.oversight.control import Control, StopRequested
+from bs_server.oversight.standing import StandingKeeper
+from bs_server.oversight.status_page import StatusPage
 from bs_server.progress import Both, LinesProgress, RichProgress
-from bs_server.register import check_approved
 from bs_server.release import release_model
 from bs_server.report import render_report
-from bs_server.signed_register import read_register
-from bs_server.standing import StandingKeeper
-from bs_server.status_page import StatusPage
+from bs_server.results.summary import write_summary
 from bs_server.study import Study, StudyRun
-from bs_server.summary import write_summary
-from bs_server.watch import Watch
+from bs_server.trust.authority import Authority, check_modes
+from bs_server.trust.register import check_approved
+from bs_server.trust.signed_register import read_register
 
 
 def run(

@@ -11,10 +11,10 @@ from rich.table import Table
 from bs_common import audit_table, reconciliation
 from bs_common.audit import find_noted, read_log
 from bs_common.errors import ConfigError
-from bs_server import register
-from bs_server.authority import Authority, read_validity, renew_server_certificate
 from bs_server.cli.shell import HERE, StudyDir, StudyOption, explained, now, out
 from bs_server.config import StudyFolder
+from bs_server.trust import register
+from bs_server.trust.authority import Authority, read_validity, renew_server_certificate
 
 
 def renew(

@@ -18,8 +18,8 @@ from bs_common.errors import StudyStopped
 from bs_common.lock import find_owner
 from bs_server.cli.shell import HERE, StudyDir, explained, now, out
 from bs_server.config import StudyFolder
-from bs_server.control import Wish, write_wish
-from bs_server.status import Status, duration, look, site_says
+from bs_server.oversight.control import Wish, write_wish
+from bs_server.oversight.status import Status, duration, look, site_says
 
 _STOP_S = 30.0
 _POLL_S = 0.1

@@ -9,7 +9,7 @@ from matplotlib.patches import Rectangle
 
 from bs_server.report import wording
 from bs_server.report.drawing import INK, MAIN, MARK, inline_svg, report_style, unit_square
-from bs_server.summary import CalibrationBin, ExternalSummary
+from bs_server.results.summary import CalibrationBin, ExternalSummary
 
 SIZE_INCH = (3.5, 3.5)
 # (column, row): the count and the rate it is of its row.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bs_server.report import wording
-from bs_server.summary import POOLED, ExternalSummary, Summary
+from bs_server.results.summary import POOLED, ExternalSummary, Summary
 
 
 def headline(summary: Summary) -> str:

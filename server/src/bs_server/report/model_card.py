@@ -14,7 +14,7 @@ from bs_common.architecture import parameter_count
 from bs_common.released_model import ReleasedModel
 from bs_server.report import tables, wording
 from bs_server.report.headline import headline
-from bs_server.summary import Summary
+from bs_server.results.summary import Summary
 
 
 class CardFormat(StrEnum):

@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from bs_server.report import external, tables, wording
 from bs_server.report.headline import headline
 from bs_server.report.rounds import rounds_figure
-from bs_server.summary import ExternalSummary, Summary
+from bs_server.results.summary import ExternalSummary, Summary
 
 HIDDEN_REASONS = {
     "small_cell": "a count it rests on was below the smallest the site lets out",

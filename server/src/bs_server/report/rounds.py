@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from bs_server.report.drawing import MAIN, MARK, QUIET, finite, inline_svg, report_style
-from bs_server.summary import RoundSummary, Summary
+from bs_server.results.summary import RoundSummary, Summary
 
 # Sites differ by dash as well as by colour, for readers who print in grey.
 SITE_COLOURS = ("#4f8a5b", "#7a5195", "#a07d1c", "#3b8ea5")

@@ -10,7 +10,7 @@ from bs_common.terms import contents_of
 from bs_server.report import wording
 from bs_server.report.external import observed_share
 from bs_server.report.published import PUBLISHED
-from bs_server.summary import (
+from bs_server.results.summary import (
     ACCEPTED,
     MISSING,
     CohortCount,

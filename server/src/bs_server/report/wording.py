@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bs_server.summary import SMALL_CELL, Hidden
+from bs_server.results.summary import SMALL_CELL, Hidden
 
 GAP = "\N{EN DASH}"
 PER_CENT = "\N{NO-BREAK SPACE}%"

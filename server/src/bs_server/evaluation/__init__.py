@@ -1,0 +1,1 @@
+"""The one external evaluation, and several evaluate sites as one."""

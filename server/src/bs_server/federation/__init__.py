@@ -1,0 +1,1 @@
+"""Rounds between sites: asking, screening, averaging, choosing the best."""

@@ -1,0 +1,1 @@
+"""Where sites come in: the HTTPS server, its guards, and Flower behind them."""

@@ -1,5 +1,0 @@
-"""The study's standing as a small page that only this machine can open."""
-
-from bs_server.status_page.page import StatusPage
-
-__all__ = ["StatusPage"]

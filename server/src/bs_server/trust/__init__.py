@@ -1,0 +1,1 @@
+"""Who takes part: the authority, the register of sites, and its signature."""
