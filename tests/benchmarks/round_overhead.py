@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import statistics
 import subprocess
 import sys
@@ -29,7 +30,7 @@ from bs_common.settings import StudySettings
 from bs_common.weights import digest
 from bs_server.federation.aggregation import federated_average
 from bs_server.federation.exchange import Exchange, NoAnswer
-from bs_server.federation.screening import Declared, admit_update
+from bs_server.federation.screening import Declared, admit_norm, admit_update, update_norm
 from bs_server.gateway.link import FleetLink
 from bs_server.results.summary import RoundSummary
 from bs_server.storage.checkpoint import Checkpoints
@@ -123,6 +124,7 @@ def train_round(
         if isinstance(answer, NoAnswer):
             raise RuntimeError(f"{name}: {answer.reason}")
         updates[name] = admit_update(answer, Declared(train_positives=POSITIVES))
+        admit_norm(update_norm(answer.arrays, arrays), math.inf)
     average = federated_average(updates)
     record = RoundSummary(
         round=number,

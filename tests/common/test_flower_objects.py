@@ -15,6 +15,7 @@ from flwr.supercore.inflatable.inflatable_object import (
 )
 from flwr.supercore.task_identity import TaskIdentity
 
+from bs_common.content import measure
 from bs_common.errors import ContractError
 from bs_common.flower_objects import MAX_MESSAGE_BYTES, hash_once, inflate_message
 
@@ -59,6 +60,30 @@ def test_a_message_comes_together_from_its_objects(length: int) -> None:
     for name, array in sent.content.array_records["arrays"].items():
         assert (arrays[name].dtype, arrays[name].shape) == (array.dtype, array.shape)
         assert arrays[name].data == array.data
+
+
+@pytest.mark.parametrize("verified", [False, True])
+@pytest.mark.parametrize("length", [1, CHUNK // 2 + 7])
+def test_both_ends_measure_the_same_content(length: int, verified: bool) -> None:
+    sent = Message(content(length), 2, "train")
+    objects = objects_of(sent)
+
+    received = inflate_message(sent.object_id, objects, verified=verified)
+
+    assert measure(received.content) == measure(sent.content) == measure(content(length))
+
+
+def test_whoever_did_not_verify_measures_what_came_and_not_what_it_is_called() -> None:
+    sent = Message(content(1000), 2, "train")
+    objects = objects_of(sent)
+    altered = {
+        name: data[:-1] + bytes([data[-1] ^ 1]) if data.startswith(b"ArrayChunk") else data
+        for name, data in objects.items()
+    }
+
+    received = inflate_message(sent.object_id, altered)
+
+    assert measure(received.content) != measure(sent.content)
 
 
 def test_a_missing_object_is_a_refusal() -> None:

@@ -13,10 +13,19 @@ import pytest
 from flwr.app import Array, ArrayRecord
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors import safe_open
+from safetensors.numpy import save
 
 from bs_common.architecture import NamedArrays, Shape
 from bs_common.errors import ContractError, TrustError
-from bs_common.weights import digest, from_record, read_weights, to_record, write_weights
+from bs_common.weights import (
+    digest,
+    from_record,
+    read_weights,
+    safetensors_pieces,
+    to_record,
+    write_weights,
+)
 
 SHAPES: dict[str, Shape] = {"a/kernel": (3, 2), "a/bias": (2,)}
 FINITE = st.floats(width=32, allow_nan=False, allow_infinity=False)
@@ -72,6 +81,21 @@ def test_weights_come_back_from_disk_bit_for_bit_and_in_order(tmp_path: Path) ->
     assert same_bytes(read_weights(tmp_path / "w", SHAPES), arrays())
 
 
+def test_the_library_reads_the_file_with_its_metadata(tmp_path: Path) -> None:
+    path = tmp_path / "w.safetensors"
+    path.write_bytes(b"".join(safetensors_pieces(arrays(), {"head": "täglich"})))
+
+    with safe_open(path, framework="numpy") as file:
+        assert file.metadata() == {"head": "täglich"}
+        found = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+
+    assert digest({name: found[name] for name in arrays()}) == digest(arrays())
+
+
+def test_a_file_without_arrays_is_what_the_library_writes() -> None:
+    assert b"".join(safetensors_pieces({})) == save({})
+
+
 def test_a_cut_or_foreign_weights_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "w"
     write_weights(path, arrays())
@@ -99,7 +123,7 @@ def test_an_absent_weights_file_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_a_file_with_other_arrays_is_refused(tmp_path: Path, held: NamedArrays) -> None:
-    write_weights(tmp_path / "w", held)
+    (tmp_path / "w").write_bytes(save(held))
 
     with pytest.raises(TrustError, match="does not hold this study's 2 float32 arrays"):
         read_weights(tmp_path / "w", SHAPES)

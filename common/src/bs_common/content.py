@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from flwr.app import Array, RecordDict
 
+from bs_common.flower_objects import piece_ids
+
 
 @dataclass(frozen=True, slots=True)
 class Measured:
@@ -21,16 +23,21 @@ class Measured:
 def measure(content: RecordDict) -> Measured:
     """Measure a message's content; both ends of the wire give the same.
 
-    The digest is over record names, keys, lengths and values, in the order of their names.
+    The digest is over record names, keys, lengths and values, in the order of their names. An
+    array counts with the digests of the pieces in which it travels, which are computed anyway.
     """
     total, size = hashlib.sha256(), 0
     keys = []
     for name, record in sorted(content.items()):
         for key, value in sorted(record.items()):
-            data = value.data if isinstance(value, Array) else _text(value).encode()
-            total.update(f"{name}\x1f{key}\x1f{len(data)}\x1f".encode())
+            if isinstance(value, Array):
+                length, data = len(value.data), "".join(piece_ids(value)).encode()
+            else:
+                data = _text(value).encode()
+                length = len(data)
+            total.update(f"{name}\x1f{key}\x1f{length}\x1f".encode())
             total.update(data)
-            size += len(data)
+            size += length
             keys.append(f"{name}.{key}")
     return Measured(tuple(keys), size, total.hexdigest())
 

@@ -45,8 +45,10 @@ def storing_in(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def write_atomic(path: Path, content: bytes, *, mode: int = 0o644, durable: bool = True) -> None:
-    """Write `content` to `path` by temporary name, fsync and rename.
+def write_atomic(
+    path: Path, *content: bytes | memoryview, mode: int = 0o644, durable: bool = True
+) -> None:
+    """Write `content`, piece after piece, to `path` by temporary name, fsync and rename.
 
     Without `durable` the system chooses when it is on disk: a killed process loses nothing; after a
     power cut the file may be torn or the older one, which whoever reads it has to find out.
@@ -58,7 +60,7 @@ def write_atomic(path: Path, content: bytes, *, mode: int = 0o644, durable: bool
         try:
             with os.fdopen(handle, "wb") as file:
                 os.fchmod(file.fileno(), mode)
-                file.write(content)
+                file.writelines(content)
                 file.flush()
                 if durable:
                     os.fsync(file.fileno())

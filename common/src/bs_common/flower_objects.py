@@ -25,24 +25,43 @@ from bs_common.errors import ContractError
 
 # Twice what the largest message of a study holds; an array may name one chunk many times.
 MAX_MESSAGE_BYTES = 128 * 2**20
+_IDS = "_piece_ids"  # where an array keeps them
+
+
+def piece_ids(array: Array) -> tuple[str, ...]:
+    """Give the ids of the pieces in which an array travels, computed once for all that follows.
+
+    An id is the SHA-256 of a piece of at most 5 MiB, with Flower's head before it. For an array
+    that came by `inflate_message` with `verified`, these are the ids that were verified.
+    """
+    known: tuple[str, ...] | None = array.__dict__.get(_IDS)
+    if known is None:
+        view = memoryview(array.data)
+        starts = range(0, len(view), FLWR_PRIVATE_MAX_ARRAY_CHUNK_SIZE)
+        chunks = [_Chunk(view[at : at + FLWR_PRIVATE_MAX_ARRAY_CHUNK_SIZE]) for at in starts]
+        known = tuple(chunk.object_id for chunk in chunks)
+        array.__dict__[_IDS] = known
+        array.__dict__["_chunks"] = list(zip(known, chunks, strict=True))  # Flower's own cache
+    return known
 
 
 def hash_once(content: RecordDict) -> None:
-    """Cut the content's arrays into chunks that know their object id, for all that follows."""
+    """Cut the content's arrays into pieces that know their object id, for all that follows."""
     for record in content.array_records.values():
         for array in record.values():
-            view = memoryview(array.data)
-            starts = range(0, len(view), FLWR_PRIVATE_MAX_ARRAY_CHUNK_SIZE)
-            chunks = [_Chunk(view[at : at + FLWR_PRIVATE_MAX_ARRAY_CHUNK_SIZE]) for at in starts]
-            array.__dict__["_chunks"] = [(chunk.object_id, chunk) for chunk in chunks]
+            piece_ids(array)
 
 
-def inflate_message(message_id: str, contents: dict[str, bytes]) -> Message:
+def inflate_message(
+    message_id: str, contents: dict[str, bytes], *, verified: bool = False
+) -> Message:
     """Put a message together from its objects.
 
     Parameters
     ----------
     contents : bytes of every object of the message, by object id.
+    verified : whether each object's bytes were held against its id, so that this needs no
+        second time.
 
     Raises
     ------
@@ -50,7 +69,7 @@ def inflate_message(message_id: str, contents: dict[str, bytes]) -> Message:
         `unreadable`: an object is missing or malformed, or the arrays are larger than any message.
     """
     try:
-        arrays = _join_arrays(contents)
+        arrays = _join_arrays(contents, verified=verified)
         message = inflate_object_from_contents(message_id, contents, objects=dict(arrays))
     # Whatever a stranger's bytes can bring about inside Flower's parsing.
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
@@ -82,7 +101,7 @@ class _Chunk(ArrayChunk):
         return b"".join((self._start, self.data))
 
 
-def _join_arrays(contents: dict[str, bytes]) -> dict[str, InflatableObject]:
+def _join_arrays(contents: dict[str, bytes], *, verified: bool) -> dict[str, InflatableObject]:
     """Inflate every array straight from the bytes of its chunks."""
     arrays: dict[str, InflatableObject] = {}
     left = MAX_MESSAGE_BYTES
@@ -91,16 +110,20 @@ def _join_arrays(contents: dict[str, bytes]) -> dict[str, InflatableObject]:
         if kind != Array.__qualname__:
             continue
         fields = json.loads(get_object_body(content, Array))
-        chunks = [_chunk_data(contents[children[index]]) for index in fields["arraychunk_ids"]]
+        ids = [children[index] for index in fields["arraychunk_ids"]]
+        chunks = [_chunk_data(contents[chunk_id]) for chunk_id in ids]
         left -= sum(map(len, chunks))
         if left < 0:
             raise ContractError("unreadable", f"arrays of more than {MAX_MESSAGE_BYTES} bytes")
-        arrays[object_id] = Array(
+        array = Array(
             dtype=fields["dtype"],
             shape=tuple(fields["shape"]),
             stype=fields["stype"],
             data=b"".join(chunks),
         )
+        if verified:
+            array.__dict__[_IDS] = tuple(ids)
+        arrays[object_id] = array
     return arrays
 
 

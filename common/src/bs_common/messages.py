@@ -16,6 +16,7 @@ from flwr.app import ConfigRecord, MetricRecord, RecordDict
 
 from bs_common.architecture import NamedArrays, Shape
 from bs_common.bins import bins_from_metrics
+from bs_common.content import measure
 from bs_common.contract import (
     CONTRACT_VERSION,
     REFUSAL_CODE,
@@ -30,7 +31,7 @@ from bs_common.contract import (
 )
 from bs_common.errors import ContractError
 from bs_common.settings import StudySettings
-from bs_common.weights import from_record, to_record
+from bs_common.weights import from_record, same_record, to_record
 
 Metric = int | float | list[int] | list[float]
 
@@ -40,12 +41,17 @@ _LONGEST_TEXT = 16_384  # the names of every number that can be hidden
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the coordinator asks of one site."""
+    """What the coordinator asks of one site.
+
+    content_sha256 : digest of the content that it was read from (`content.measure`); empty in a
+        request that is being made.
+    """
 
     message_type: MessageType
     round_number: int
     arrays: NamedArrays = field(default_factory=dict)
     numbers: Mapping[str, Metric] = field(default_factory=dict)
+    content_sha256: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +83,27 @@ def read_request(kind: str, content: RecordDict, settings: StudySettings) -> Req
     config = dict(content.config_records["config"])
     round_number = _check_header(config, settings)
     numbers = _check_metrics(config, REQUEST_NUMBERS.get(message_type, {}), ())
-    return Request(message_type, round_number, _arrays(content, shapes), numbers)
+    arrays = _arrays(content, shapes)
+    return Request(message_type, round_number, arrays, numbers, measure(content).sha256)
 
 
-def write_reply(reply: Reply, settings: StudySettings) -> RecordDict:
-    """Put a reply into Flower's form."""
+def write_reply(
+    reply: Reply, settings: StudySettings, *, read_from: RecordDict | None = None
+) -> RecordDict:
+    """Put a reply into Flower's form.
+
+    Parameters
+    ----------
+    read_from : what `read_reply` took the arrays from; they are then not copied again.
+    """
     config = _header(reply.round_number, settings)
     config.update(reply.texts)
     config["hidden"] = ",".join(sorted(reply.hidden))
     content = RecordDict({"config": config, "metrics": MetricRecord(dict(reply.metrics))})
-    _put_arrays(content, reply.arrays, reply_shapes(reply.message_type, settings))
+    if read_from is not None and reply.arrays:
+        content["arrays"] = same_record(read_from.array_records["arrays"])
+    else:
+        _put_arrays(content, reply.arrays, reply_shapes(reply.message_type, settings))
     return content
 
 

@@ -19,7 +19,7 @@ from bs_common.architecture import initial_head
 from bs_common.audit import AuditLog, read_entries
 from bs_common.contract import MessageType
 from bs_common.errors import StorageFailed
-from bs_common.messages import Reply, Request, read_reply, write_request
+from bs_common.messages import Reply, Request, read_reply, read_request, write_request
 from bs_common.settings import StudySettings
 from bs_common.weights import digest
 from support.fake_site import TIME, FakeWork
@@ -36,7 +36,9 @@ class Site:
         self.work = RecordedWork(self.fake, Answers(folder, SETTINGS, data_sha256))
 
     def ask(self, kind: MessageType, number: int = 1, seed: int = 0) -> Reply:
-        request = Request(kind, number, initial_head(seed))
+        numbers = {"threshold": 0.5} if kind is MessageType.EXTERNAL else {}
+        sent = write_request(Request(kind, number, initial_head(seed), numbers), SETTINGS)
+        request = read_request(kind.value, sent, SETTINGS)
         tasks = {
             MessageType.TRAIN: self.work.train,
             MessageType.EVALUATE: self.work.evaluate,

@@ -14,10 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from bs_client.federation.activity import Activity
 from bs_client.federation.app import Work
@@ -26,7 +24,7 @@ from bs_common.errors import ContractError, StorageFailed
 from bs_common.files import write_atomic
 from bs_common.messages import Metric, Reply, Request, read_reply, write_reply
 from bs_common.settings import StudySettings
-from bs_common.weights import digest
+from bs_common.weights import digest, safetensors_pieces
 
 _log = logging.getLogger(__name__)
 
@@ -54,9 +52,9 @@ class _Head(BaseModel):
 class Answers:
     """Answers of one site in one study, by question.
 
-    A question is the message type, the round, the digest of the weights that came with it and of
-    the study's settings; for training and validation also the data it is about, so that mended
-    data are worked on anew. The external judgement is the first one: it is never made again.
+    A question is the message type, the round, the digest of what came with it and of the study's
+    settings; for training and validation also the data it is about, so that mended data are worked
+    on anew. The external judgement of some weights is the first one: it is never made again.
 
     Parameters
     ----------
@@ -117,11 +115,11 @@ class Answers:
             texts=dict(reply.texts),
             hidden=list(reply.hidden),
         )
-        arrays = {name: np.ascontiguousarray(array) for name, array in reply.arrays.items()}
-        content = save(arrays, {_HEAD: head.model_dump_json()})
+        content = safetensors_pieces(reply.arrays, {_HEAD: head.model_dump_json()})
         # A round's answer that a power cut takes is worked out again, to the same bytes; the
         # external judgement is made once and has to be on disk.
-        write_atomic(path, content, mode=0o600, durable=reply.message_type is MessageType.EXTERNAL)
+        durable = reply.message_type is MessageType.EXTERNAL
+        write_atomic(path, *content, mode=0o600, durable=durable)
         self._forget_old()
 
     def _forget_old(self) -> None:
@@ -135,7 +133,7 @@ class Answers:
         parts = [
             kind.value,
             request.round_number,
-            digest(request.arrays),
+            digest(request.arrays) if final else request.content_sha256,
             self.settings.digest(),
             "" if final else self.data_sha256,
         ]

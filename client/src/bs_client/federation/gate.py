@@ -91,9 +91,8 @@ class Gate:
     def _checked(self, kind: str, content: RecordDict) -> RecordDict:
         # Written anew, so that nothing leaves but what was read and checked.
         reply = read_reply(kind, content, self.settings)
-        return write_reply(
-            hide_small_cells(reply, smallest_count(self.policy, self.settings)), self.settings
-        )
+        safe = hide_small_cells(reply, smallest_count(self.policy, self.settings))
+        return write_reply(safe, self.settings, read_from=content)
 
     def _refuse(self, message: Message, error: Exception) -> Message:
         reason = _code_of(error)

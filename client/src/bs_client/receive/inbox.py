@@ -54,7 +54,7 @@ class Outcome:
 class Writer(Protocol):
     """Writes a whole file or nothing, as `write_atomic` does."""
 
-    def __call__(self, path: Path, content: bytes, *, mode: int) -> None:
+    def __call__(self, path: Path, content: bytes, /, *, mode: int) -> None:
         """Write `content` to `path`, or raise OSError and leave `path` as it was."""
 
 

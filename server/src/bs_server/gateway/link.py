@@ -317,7 +317,7 @@ class _StudyState(InMemoryLinkState):
         reply_id = reply.metadata.message_id
         if reply_id not in self._store:
             return reply  # Flower's own word, such as that the message has expired
-        return inflate_message(reply_id, self._store.take(reply_id))
+        return inflate_message(reply_id, self._store.take(reply_id), verified=True)
 
 
 class _WholeTreeStore(InMemoryObjectStore):
