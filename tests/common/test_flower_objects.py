@@ -17,7 +17,7 @@ from flwr.supercore.task_identity import TaskIdentity
 
 from bs_common.content import measure
 from bs_common.errors import ContractError
-from bs_common.flower_objects import MAX_MESSAGE_BYTES, hash_once, inflate_message
+from bs_common.flower_objects import MAX_MESSAGE_BYTES, hash_once, inflate_message, piece_ids
 
 
 @pytest.fixture(autouse=True)
@@ -71,6 +71,17 @@ def test_both_ends_measure_the_same_content(length: int, verified: bool) -> None
     received = inflate_message(sent.object_id, objects, verified=verified)
 
     assert measure(received.content) == measure(sent.content) == measure(content(length))
+
+
+def test_what_was_verified_is_not_hashed_again_until_it_changes() -> None:
+    sent, other = Message(content(1000), 2, "train"), np.zeros(3, np.float32).tobytes()
+    received = inflate_message(sent.object_id, objects_of(sent), verified=True)
+    array = received.content.array_records["arrays"]["weights"]
+    ids = piece_ids(array)
+
+    assert piece_ids(array) is ids
+    array.data = other
+    assert piece_ids(array) == piece_ids(Array("float32", (3,), "numpy.ndarray", other))
 
 
 def test_whoever_did_not_verify_measures_what_came_and_not_what_it_is_called() -> None:

@@ -34,15 +34,20 @@ def piece_ids(array: Array) -> tuple[str, ...]:
     An id is the SHA-256 of a piece of at most 5 MiB, with Flower's head before it. For an array
     that came by `inflate_message` with `verified`, these are the ids that were verified.
     """
-    known: tuple[str, ...] | None = array.__dict__.get(_IDS)
-    if known is None:
+    known: tuple[str, ...]
+    data, known = array.__dict__.get(_IDS, (None, ()))
+    if data is not array.data:
         view = memoryview(array.data)
         starts = range(0, len(view), FLWR_PRIVATE_MAX_ARRAY_CHUNK_SIZE)
         chunks = [_Chunk(view[at : at + FLWR_PRIVATE_MAX_ARRAY_CHUNK_SIZE]) for at in starts]
         known = tuple(chunk.object_id for chunk in chunks)
-        array.__dict__[_IDS] = known
+        _remember(array, known)
         array.__dict__["_chunks"] = list(zip(known, chunks, strict=True))  # Flower's own cache
     return known
+
+
+def _remember(array: Array, ids: tuple[str, ...]) -> None:
+    array.__dict__[_IDS] = array.data, ids
 
 
 def hash_once(content: RecordDict) -> None:
@@ -69,7 +74,7 @@ def inflate_message(
         `unreadable`: an object is missing or malformed, or the arrays are larger than any message.
     """
     try:
-        arrays = _join_arrays(contents, verified=verified)
+        arrays, ids = _join_arrays(contents)
         message = inflate_object_from_contents(message_id, contents, objects=dict(arrays))
     # Whatever a stranger's bytes can bring about inside Flower's parsing.
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
@@ -77,6 +82,10 @@ def inflate_message(
     if not isinstance(message, Message):
         raise ContractError("unreadable", f"a {type(message).__name__} instead of a message")
     message.metadata.__dict__["_message_id"] = message_id
+    if verified and message.has_content():
+        for record in message.content.array_records.values():
+            for array in record.values():  # Flower has made them anew, around the same bytes
+                _remember(array, ids[id(array.data)])
     return message
 
 
@@ -101,9 +110,17 @@ class _Chunk(ArrayChunk):
         return b"".join((self._start, self.data))
 
 
-def _join_arrays(contents: dict[str, bytes], *, verified: bool) -> dict[str, InflatableObject]:
-    """Inflate every array straight from the bytes of its chunks."""
+def _join_arrays(
+    contents: dict[str, bytes],
+) -> tuple[dict[str, InflatableObject], dict[int, tuple[str, ...]]]:
+    """Inflate every array straight from the bytes of its chunks.
+
+    Returns
+    -------
+    Arrays by object id, and the ids of each array's pieces by the identity of its bytes.
+    """
     arrays: dict[str, InflatableObject] = {}
+    pieces: dict[int, tuple[str, ...]] = {}
     left = MAX_MESSAGE_BYTES
     for object_id, content in contents.items():
         kind, children, _ = get_object_head_values_from_object_content(content)
@@ -121,10 +138,9 @@ def _join_arrays(contents: dict[str, bytes], *, verified: bool) -> dict[str, Inf
             stype=fields["stype"],
             data=b"".join(chunks),
         )
-        if verified:
-            array.__dict__[_IDS] = tuple(ids)
         arrays[object_id] = array
-    return arrays
+        pieces[id(array.data)] = tuple(ids)
+    return arrays, pieces
 
 
 def _chunk_data(content: bytes) -> memoryview:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from flwr.app import ConfigRecord, MetricRecord, RecordDict
+from flwr.app import ArrayRecord, ConfigRecord, MetricRecord, RecordDict
 
 from bs_common.architecture import NamedArrays, Shape
 from bs_common.bins import bins_from_metrics
@@ -66,12 +66,22 @@ class Reply:
     hidden: tuple[str, ...] = ()
 
 
-def write_request(request: Request, settings: StudySettings) -> RecordDict:
-    """Put a request into Flower's form."""
+def write_request(
+    request: Request, settings: StudySettings, *, arrays: ArrayRecord | None = None
+) -> RecordDict:
+    """Put a request into Flower's form.
+
+    Parameters
+    ----------
+    arrays : the record of an earlier request with the same arrays, which is then sent again.
+    """
     config = _header(request.round_number, settings)
     config.update(dict(request.numbers))
     content = RecordDict({"config": config})
-    _put_arrays(content, request.arrays, request_shapes(request.message_type, settings))
+    if arrays is not None:
+        content["arrays"] = arrays
+    else:
+        _put_arrays(content, request.arrays, request_shapes(request.message_type, settings))
     return content
 
 

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from flwr.app import Message, RecordDict
+from flwr.app import ArrayRecord, Message, RecordDict
 
+from bs_common.architecture import NamedArrays
 from bs_common.audit import PASSED, Direction, Passage
 from bs_common.content import NOTHING, Measured, measure
 from bs_common.errors import ConnectionLost, ContractError
@@ -128,6 +129,7 @@ class Exchange:
         self._attendance = attendance
         self._pulse = pulse
         self._told = told
+        self._written: tuple[NamedArrays | None, ArrayRecord | None] = None, None
         self._progress = SiteProgress(link, settings, told, record=self._record)
 
     def ask(
@@ -143,7 +145,7 @@ class Exchange:
         A site that connects anew before it answered is asked again with the same request.
         """
         patience = patience or self._patience
-        content = write_request(request, self._settings)
+        content = self._write(request)
         measured = measure(content)
         waiting = {site: self._send(site, request, content, measured) for site in sites}
         answers: dict[str, Answer] = {}
@@ -168,6 +170,15 @@ class Exchange:
             answers[site] = NoAnswer(reason)
             self._tell("answered", site, request, reason=reason)
         return {site: answers[site] for site in sites}
+
+    def _write(self, request: Request) -> RecordDict:
+        """Put a request into its form; weights that go out twice are copied and hashed once."""
+        arrays, record = self._written
+        again = record if request.arrays is arrays else None
+        content = write_request(request, self._settings, arrays=again)
+        if request.arrays:
+            self._written = request.arrays, content.array_records["arrays"]
+        return content
 
     def _collect(
         self,

@@ -141,7 +141,6 @@ class FleetLink:
             refusals=self._refusals,
         )
         self._stopping = threading.Event()
-        self._hashed: RecordDict | None = None
 
     @property
     def port(self) -> int:
@@ -209,9 +208,7 @@ class FleetLink:
 
     def send(self, site: str, message_type: str, content: RecordDict, *, group: str) -> str:
         """Queue a message for a site and give the ticket for its reply."""
-        if content is not self._hashed:  # the same content goes to one site after another
-            hash_once(content)
-            self._hashed = content
+        hash_once(content)
         node_id = self._node_ids[site]
         message = Message(content, node_id, message_type, ttl=_TTL_S, group_id=group)
         with no_object_id_recompute():
