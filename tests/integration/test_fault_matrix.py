@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -510,9 +511,10 @@ def matrix(request: pytest.FixtureRequest) -> Iterator[Matrix]:
     yield made
     if not made.lines:
         return
-    terminal = request.config.pluginmanager.get_plugin("terminalreporter")
-    assert terminal is not None
-    terminal.write_line("\n" + made.table())
+    capture = request.config.pluginmanager.get_plugin("capturemanager")
+    assert capture is not None
+    with capture.global_and_fixture_disabled():
+        sys.stderr.write(f"\n{made.table()}\n")
 
 
 def new_study(root: Path) -> tuple[MadeStudy, int]:
