@@ -23,7 +23,7 @@ def test_each_worker_gets_one_half_in_its_order(tmp_path: Path) -> None:
     for place in places:
         (tmp_path / "tests" / place).mkdir(parents=True)
         (tmp_path / "tests" / place / f"test_{place}.py").write_text(WHO)
-    words = ["-q", "--rootdir", tmp_path, "-n", "2", "-p", "support.halves", "tests"]
+    words = ["-q", "--rootdir", str(tmp_path), "-n", "2", "-p", "support.halves", "tests"]
     environment = os.environ | {"PYTHONPATH": str(TESTS)}
 
     subprocess.run(

@@ -10,7 +10,7 @@ from xdist.scheduler import LoadScopeScheduling
 INTEGRATION = "tests/integration/"
 
 
-class Halves(LoadScopeScheduling):
+class Halves(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist has no types
     """Gives each worker one half and keeps the order in it."""
 
     def _split_scope(self, nodeid: str) -> str:
