@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from bs_common.contract import MessageType, reply_shapes
-from bs_common.terms import contents_of
 from bs_server.report import wording
-from bs_server.report.external import observed_share
+from bs_server.report.evaluated import Evaluated
 from bs_server.report.published import PUBLISHED
 from bs_server.results.summary import (
     ACCEPTED,
@@ -18,6 +16,8 @@ from bs_server.results.summary import (
     SiteSummary,
     Summary,
 )
+
+_BESIDE = 3  # results beside each other: more do not fit a printed page
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,22 +85,20 @@ class RateRow:
 
 
 @dataclass(frozen=True, slots=True)
-class CalibrationRow:
-    """One bin of predicted probability."""
+class BesideRow:
+    """One figure of several results: (value, interval) for each."""
 
-    probability: str
-    count: str
-    positives: str
-    observed: str
+    label: str
+    cells: tuple[tuple[str, str], ...]
+    published: str
 
 
 @dataclass(frozen=True, slots=True)
-class MessageRow:
-    """One kind of message, and how many of it each counted site sent."""
+class BesideTable:
+    """Results side by side, as many as fit a printed page."""
 
-    kind: str
-    content: str
-    numbers: tuple[str, ...]
+    names: tuple[str, ...]
+    rows: tuple[BesideRow, ...]
 
 
 def cohort_rows(summary: Summary) -> list[CohortRow]:
@@ -212,42 +210,55 @@ def rate_rows(external: ExternalSummary) -> list[RateRow]:
     return [first, *(_rate_row(external, name) for name in names)]
 
 
-def calibration_rows(external: ExternalSummary, *, min_cell: int | None) -> list[CalibrationRow]:
-    """Give a row for every bin of predicted probability."""
+def beside_tables(results: Sequence[Evaluated]) -> list[BesideTable]:
+    """Put the counts, the AUC and the rates of several results side by side."""
+    groups = [results[start : start + _BESIDE] for start in range(0, len(results), _BESIDE)]
+    return [_beside(group) for group in groups]
+
+
+def _beside(results: Sequence[Evaluated]) -> BesideTable:
+    found = [{row.label: row for row in _result_rows(one)} for one in results]
+    labels = dict.fromkeys(label for rows in found for label in rows)
     rows = []
-    for index, entry in enumerate(external.calibration or ()):
-        count, positives = (
-            wording.cell(
-                wording.count(getattr(entry, name)),
-                f"calibration.{index}.{name}",
-                external.hidden,
-                min_cell=min_cell,
-            )
-            for name in ("count", "positives")
-        )
-        share = wording.rate("tpr", observed_share(entry)) or wording.GAP
-        rows.append(
-            CalibrationRow(f"{entry.low:.3f}{wording.GAP}{entry.high:.3f}", count, positives, share)
-        )
-    return rows
+    for label in labels:
+        cells = [rows_of.get(label) for rows_of in found]
+        known = next(cell for cell in cells if cell is not None)
+        texts = tuple((c.value, c.interval) if c else (wording.GAP, wording.GAP) for c in cells)
+        rows.append(BesideRow(label, texts, known.published))
+    return BesideTable(tuple(one.name for one in results), tuple(rows))
 
 
-def message_rows(summary: Summary) -> list[MessageRow]:
-    """Give a row for every kind of message, with a number for every site in `messages`."""
-    contents = {
-        kind.value.rpartition(".")[2]: contents_of(kind, summary.settings)
-        for kind in MessageType
-        if kind is not MessageType.INITIAL or reply_shapes(kind, summary.settings)
-    }
-    sent = (kind for kinds in summary.messages.values() for kind in kinds)
-    return [
-        MessageRow(
-            kind=kind,
-            content=contents.get(kind, wording.GAP),
-            numbers=tuple(f"{kinds.get(kind, 0):d}" for kinds in summary.messages.values()),
+def _result_rows(one: Evaluated) -> list[RateRow]:
+    counts = [
+        RateRow(
+            label=label,
+            value=wording.cell(
+                wording.count(getattr(one.result, name)),
+                name,
+                one.result.hidden,
+                min_cell=one.min_cell,
+            ),
+            interval="",
+            published=wording.GAP,
         )
-        for kind in dict.fromkeys((*contents, *sent))
+        for name, label in wording.COUNT_LABELS.items()
     ]
+    total = wording.count(_sum(getattr(one.result, name) for name in wording.COUNT_LABELS))
+    scans = RateRow("Scans judged", total or "not shown", "", wording.GAP)
+    return [scans, *counts, *rate_rows(one.result), *_further_rows(one.result)]
+
+
+def _further_rows(external: ExternalSummary) -> list[RateRow]:
+    """Give what else is known of the AUC: its bootstrap interval, and a pooled one's bracket."""
+    rows = []
+    if external.auc_bootstrap_ci is not None:
+        between = wording.interval("auc", *external.auc_bootstrap_ci) or wording.GAP
+        value = wording.number(external.auc, 3) or wording.GAP
+        rows.append(RateRow("AUC, bootstrap interval", value, between, wording.GAP))
+    if external.auc_bound is not None:
+        bound = f"\N{PLUS-MINUS SIGN} {external.auc_bound:.4f}"
+        rows.append(RateRow("AUC, bound that score bins leave", bound, "", wording.GAP))
+    return rows
 
 
 def _cohort_row(site: SiteSummary, row: CohortCount) -> CohortRow:
