@@ -131,11 +131,11 @@ def calibration_figure(one: Evaluated) -> Markup | None:
         return None
     with report_style():
         figure = Figure(figsize=RELIABILITY_INCH)
-        above, below = figure.subplots(2, 1, height_ratios=(3, 1))
+        above, below = figure.subplots(2, 1, height_ratios=(3, 1), sharex=True)
         unit_square(above, diagonal="as predicted")
+        above.set_aspect("auto")  # so that both panels have one axis of probability
         _draw_shares(above, bins)
         above.set_ylabel("Observed share with metastasis")
-        above.set_xlabel("Predicted probability of metastasis")
         figure.legend(*above.get_legend_handles_labels(), loc="outside upper center")
         _draw_counts(below, bins)
         spoken = f"Reliability curve of {one.name} with the scans of each bin; the table below "

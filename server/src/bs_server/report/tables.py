@@ -223,7 +223,7 @@ def _beside(results: Sequence[Evaluated]) -> BesideTable:
     for label in labels:
         cells = [rows_of.get(label) for rows_of in found]
         known = next(cell for cell in cells if cell is not None)
-        texts = tuple((c.value, c.interval) if c else (wording.GAP, wording.GAP) for c in cells)
+        texts = tuple((c.value, c.interval) if c else (wording.GAP, "") for c in cells)
         rows.append(BesideRow(label, texts, known.published))
     return BesideTable(tuple(one.name for one in results), tuple(rows))
 
