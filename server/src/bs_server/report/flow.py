@@ -13,7 +13,6 @@ from bs_server.report import wording
 from bs_server.results.summary import (
     CohortCount,
     ExternalSummary,
-    Hidden,
     SiteSummary,
     Summary,
 )
@@ -169,14 +168,14 @@ def _judged(result: ExternalSummary, min_cell: int | None) -> Judged:
     )
 
 
-def _refused(known: Mapping[str, int], hidden: Hidden, min_cell: int | None) -> Refused:
+def _refused(known: Mapping[str, int], hidden: Mapping[str, str], min_cell: int | None) -> Refused:
     prefix = "refused."
     names = [name for name in hidden if name.startswith(prefix)]
     by_code = {**known, **{name.removeprefix(prefix): None for name in names}}
     return Refused(dict(sorted(by_code.items())), _hidden_text(names, hidden, min_cell))
 
 
-def _hidden_text(names: Iterable[str], hidden: Hidden, min_cell: int | None) -> str:
+def _hidden_text(names: Iterable[str], hidden: Mapping[str, str], min_cell: int | None) -> str:
     reasons = [hidden[name] for name in names if name in hidden]
     return wording.hidden_text(reasons[0], min_cell) if reasons else ""
 

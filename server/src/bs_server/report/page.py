@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import functools
+import re
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from bs_server.report import calibration, external, maps, privacy, subgroups, tables, wording
 from bs_server.report.evaluated import Evaluated, evaluated
 from bs_server.report.flow import trace_flow
 from bs_server.report.flow_figure import flow_figures
 from bs_server.report.headline import headline
-from bs_server.report.places import PLACES, SECTIONS
+from bs_server.report.places import PLACES
 from bs_server.report.rounds import rounds_figure
 from bs_server.results.summary import Summary
 
@@ -20,7 +22,7 @@ HIDDEN_REASONS = {
     "smallest that the site lets out",
     "complementary": "it could have been worked out from the cells beside a small one",
 }
-_OF_A_RESULT = frozenset({"calibration", "decision-curve", "subgroups", "maps"})
+_HEADING = re.compile(r'<h2 id="([^"]+)">(.*?)</h2>', re.DOTALL)
 
 
 def render_report(summary: Summary) -> str:
@@ -33,7 +35,6 @@ def render_report(summary: Summary) -> str:
     results = evaluated(summary)
     values: dict[str, object] = {
         "places": PLACES,
-        "sections": [p for p in SECTIONS if results or p.anchor not in _OF_A_RESULT],
         "headline": headline(summary),
         "flow_figures": flow_figures(trace_flow(summary)),
         "cohort": tables.cohort_rows(summary),
@@ -106,12 +107,20 @@ def _hidden_reasons(summary: Summary, results: tuple[Evaluated, ...]) -> dict[st
     return {reason: HIDDEN_REASONS.get(reason, "withheld by the site") for reason in reasons}
 
 
+def _headings(sections: Markup) -> list[tuple[str, Markup]]:
+    """Give anchor and title of every section that a study has, in the order of the page."""
+    # The title was escaped when its section was made.
+    return [(anchor, Markup(title)) for anchor, title in _HEADING.findall(sections)]  # noqa: S704
+
+
 @functools.cache
 def _environment() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("bs_server.report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["headings"] = _headings
+    return environment
