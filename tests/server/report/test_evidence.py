@@ -8,10 +8,10 @@ import pytest
 from statsmodels.stats.proportion import proportion_confint
 
 from bs_server.report import render_report
+from bs_server.report.beside import beside_tables
 from bs_server.report.calibration import bin_rows
 from bs_server.report.evaluated import evaluated
 from bs_server.report.subgroups import subgroup_rows, subgroups_figure
-from bs_server.report.tables import beside_tables
 from bs_server.results.summary import Summary
 from support.page_text import PageText
 

@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from bs_server.report import calibration, external, maps, privacy, subgroups, tables, wording
+from bs_server.report.beside import beside_tables
 from bs_server.report.evaluated import Evaluated, evaluated
 from bs_server.report.flow import trace_flow
 from bs_server.report.flow_figure import flow_figures
@@ -67,7 +68,7 @@ def _external_values(results: tuple[Evaluated, ...]) -> dict[str, object]:
         "auc_text": external.auc_text(main.result),
         "roc_figure": external.roc_figure(results),
         "confusion_figure": external.confusion_figure(main),
-        "beside": tables.beside_tables(results),
+        "beside": beside_tables(results),
         "calibration_figure": calibration.calibration_figure(main),
         "decision_figure": calibration.decision_figure(main),
         "subgroups_figure": subgroups.subgroups_figure(main),

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from bs_server.report import wording
-from bs_server.report.evaluated import Evaluated
+from bs_server.report.flow import add
 from bs_server.report.published import PUBLISHED
 from bs_server.results.summary import (
     ACCEPTED,
@@ -16,8 +15,6 @@ from bs_server.results.summary import (
     SiteSummary,
     Summary,
 )
-
-_BESIDE = 3  # results beside each other: more do not fit a printed page
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,23 +81,6 @@ class RateRow:
     published: str
 
 
-@dataclass(frozen=True, slots=True)
-class BesideRow:
-    """One figure of several results: (value, interval) for each."""
-
-    label: str
-    cells: tuple[tuple[str, str], ...]
-    published: str
-
-
-@dataclass(frozen=True, slots=True)
-class BesideTable:
-    """Results side by side, as many as fit a printed page."""
-
-    names: tuple[str, ...]
-    rows: tuple[BesideRow, ...]
-
-
 def cohort_rows(summary: Summary) -> list[CohortRow]:
     """Give a row for every site and split."""
     return [_cohort_row(site, row) for site in summary.sites for row in site.cohort]
@@ -113,9 +93,9 @@ def cohort_totals(summary: Summary) -> list[CohortRow]:
     for split in dict.fromkeys(splits):
         counts = [row for site in summary.sites for row in site.cohort if row.split == split]
         if len(counts) > 1:
-            metastasis = _sum(row.metastasis for row in counts)
-            no_metastasis = _sum(row.no_metastasis for row in counts)
-            both = _sum((metastasis, no_metastasis))
+            metastasis = add(row.metastasis for row in counts)
+            no_metastasis = add(row.no_metastasis for row in counts)
+            both = add((metastasis, no_metastasis))
             texts = (
                 wording.count(value) or "not shown" for value in (metastasis, no_metastasis, both)
             )
@@ -210,57 +190,6 @@ def rate_rows(external: ExternalSummary) -> list[RateRow]:
     return [first, *(_rate_row(external, name) for name in names)]
 
 
-def beside_tables(results: Sequence[Evaluated]) -> list[BesideTable]:
-    """Put the counts, the AUC and the rates of several results side by side."""
-    groups = [results[start : start + _BESIDE] for start in range(0, len(results), _BESIDE)]
-    return [_beside(group) for group in groups]
-
-
-def _beside(results: Sequence[Evaluated]) -> BesideTable:
-    found = [{row.label: row for row in _result_rows(one)} for one in results]
-    labels = dict.fromkeys(label for rows in found for label in rows)
-    rows = []
-    for label in labels:
-        cells = [rows_of.get(label) for rows_of in found]
-        known = next(cell for cell in cells if cell is not None)
-        texts = tuple((c.value, c.interval) if c else (wording.GAP, "") for c in cells)
-        rows.append(BesideRow(label, texts, known.published))
-    return BesideTable(tuple(one.name for one in results), tuple(rows))
-
-
-def _result_rows(one: Evaluated) -> list[RateRow]:
-    counts = [
-        RateRow(
-            label=label,
-            value=wording.cell(
-                wording.count(getattr(one.result, name)),
-                name,
-                one.result.hidden,
-                min_cell=one.min_cell,
-            ),
-            interval="",
-            published=wording.GAP,
-        )
-        for name, label in wording.COUNT_LABELS.items()
-    ]
-    total = wording.count(_sum(getattr(one.result, name) for name in wording.COUNT_LABELS))
-    scans = RateRow("Scans judged", total or "not shown", "", wording.GAP)
-    return [scans, *counts, *rate_rows(one.result), *_further_rows(one.result)]
-
-
-def _further_rows(external: ExternalSummary) -> list[RateRow]:
-    """Give what else is known of the AUC: its bootstrap interval, and a pooled one's bracket."""
-    rows = []
-    if external.auc_bootstrap_ci is not None:
-        between = wording.interval("auc", *external.auc_bootstrap_ci) or wording.GAP
-        value = wording.number(external.auc, 3) or wording.GAP
-        rows.append(RateRow("AUC, bootstrap interval", value, between, wording.GAP))
-    if external.auc_bound is not None:
-        bound = f"\N{PLUS-MINUS SIGN} {external.auc_bound:.4f}"
-        rows.append(RateRow("AUC, bound that score bins leave", bound, "", wording.GAP))
-    return rows
-
-
 def _cohort_row(site: SiteSummary, row: CohortCount) -> CohortRow:
     metastasis, no_metastasis = (
         wording.cell(
@@ -271,12 +200,12 @@ def _cohort_row(site: SiteSummary, row: CohortCount) -> CohortRow:
         )
         for name in ("metastasis", "no_metastasis")
     )
-    total = wording.count(_sum((row.metastasis, row.no_metastasis))) or "not shown"
+    total = wording.count(add((row.metastasis, row.no_metastasis))) or "not shown"
     return CohortRow(site.name, row.split, metastasis, no_metastasis, total)
 
 
 def _site_row(site: SiteSummary) -> SiteRow:
-    used = _sum(value for row in site.cohort for value in (row.metastasis, row.no_metastasis))
+    used = add(value for row in site.cohort for value in (row.metastasis, row.no_metastasis))
     return SiteRow(
         name=site.name,
         role=site.role,
@@ -300,9 +229,3 @@ def _rate_row(external: ExternalSummary, name: str) -> RateRow:
         interval=between or wording.GAP,
         published=PUBLISHED.get(name, wording.GAP),
     )
-
-
-def _sum(counts: Iterable[int | None]) -> int | None:
-    # A sum with a hidden part would give the part away by subtraction.
-    known = list(counts)
-    return None if None in known else sum(value for value in known if value is not None)
