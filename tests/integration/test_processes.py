@@ -9,6 +9,7 @@ import pytest
 
 from bs_common.audit import read_entries
 from bs_common.settings import Role, StudySettings
+from bs_server.results.summary import read_summary
 from support.study_maker import MadeStudy, make_study
 
 pytestmark = pytest.mark.integration
@@ -50,6 +51,14 @@ def test_the_audit_log_names_every_passage(tmp_path: Path) -> None:
     for party in parties:
         party.wait(timeout=90)
 
-    out = [e["message_type"] for e in read_entries(study.sites["namur"].audit)]
+    entries = read_entries(study.sites["namur"].audit)
+    out = [e["message_type"] for e in entries]
 
     assert out == [t for t in ("query.describe", "query.external", "query.finish") for _ in "io"]
+    told = read_summary(study.folder.summary).audit
+    assert told is not None
+    by_kind = {one.kind: one for one in told.traffic if one.site == "namur"}
+    for entry in entries[:4]:  # the goodbye comes after the summary
+        one = by_kind[str(entry["message_type"]).rpartition(".")[2]]
+        size = one.received_bytes if entry["direction"] == "out" else one.sent_bytes
+        assert (one.received, one.sent, size) == (1, 1, entry["size_bytes"])

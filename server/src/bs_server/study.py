@@ -24,6 +24,7 @@ from bs_server.outcome import Course, Described, summarise
 from bs_server.oversight.control import Control
 from bs_server.results.best_round import choose_best
 from bs_server.results.summary import AWAY, ExternalSummary, RoundSummary, Summary
+from bs_server.results.traffic import find_audit
 from bs_server.storage.checkpoint import Checkpoints
 from bs_server.storage.history import Clock, open_history
 from bs_server.trust.signed_register import Register
@@ -149,6 +150,7 @@ class StudyRun:
             waiting_for_external=missing,
             notes=tuple(history.notes),
             absent=self._members.absent,
+            audit=find_audit(self._study.folder.audit, self._study.register.sites),
         )
         return summarise(file, described, course, finished=self._clock())
 

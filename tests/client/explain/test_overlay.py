@@ -13,7 +13,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bs_client.evaluation.external import evaluate_external
-from bs_client.explain.gallery import CaseFile, MapEvidence, headline_rows, write_gallery
+from bs_client.explain.agreement import Agreement, ScanAgreement
+from bs_client.explain.agreement_table import CaseFinding
+from bs_client.explain.gallery import (
+    CaseFile,
+    MapEvidence,
+    case_rows,
+    headline_rows,
+    write_gallery,
+)
 from bs_client.explain.overlay import (
     OverlayCaption,
     OverlayView,
@@ -237,6 +245,29 @@ def test_the_page_lists_every_case(tmp_path: Path) -> None:
     assert re.findall(r"<td>(TP|FP|FN|TN)</td>", table) == ["TP", "FP", "FN", "TN", "TP"]
 
 
+def test_every_case_stands_with_what_its_own_map_gave() -> None:
+    found = Agreement(
+        pointing=1.0, pointing_tolerant=1.0, energy=0.25, auprc=0.5, iou=0.125, dice=0.2222
+    )
+    scan = ScanAgreement({"model": found}, chance=0.01, lesions=4, lesions_hit=3, blank=False)
+    captions = [case.caption for case in case_files()]
+
+    rows = case_rows(
+        captions[::-1],
+        [
+            CaseFinding(2, "FP", None, {"outside_body": 0.5}, None),
+            CaseFinding(1, "TP", scan, {"outside_body": 0.0625}, 4),
+        ],
+    )
+
+    assert [row.caption.case for row in rows] == [1, 2, 3, 4, 5]
+    first, second, third = rows[:3]
+    assert (first.inside, first.pointing, first.iou) == ("25.0 %", "1.00", "0.125")
+    assert (first.spots, first.outside_body) == ("3 of 4", "6.2 %")
+    assert (second.inside, second.spots, second.outside_body) == ("", "", "50.0 %")
+    assert (third.inside, third.outside_body) == ("", "")
+
+
 def test_study_names_are_in_the_private_table_and_not_on_the_page(tmp_path: Path) -> None:
     page = write_page(tmp_path, case_files())
 
@@ -259,7 +290,9 @@ def test_the_page_works_from_the_local_disk_without_scripts(tmp_path: Path) -> N
     assert "<script" not in page
     assert "//" not in page.replace("/*", "").replace("*/", "")
     links = re.findall(r'(?:src|href)="([^"]+)"', page)
-    assert all((tmp_path / link).exists() for link in links)
+    assert all((tmp_path / link).exists() for link in links if not link.startswith("#"))
+    named = re.findall(r' id="([^"]+)"', page)
+    assert {link[1:] for link in links if link.startswith("#")} <= set(named)
 
 
 def test_synthetic_scans_are_said_to_be_so_and_real_ones_are_not(tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from bs_common.settings import StudySettings
+from bs_server.evaluation.pooling import pool_external
+from bs_server.report import render_report
 from bs_server.results.external_values import Rate
 from bs_server.results.summary import (
     CalibrationBin,
@@ -19,6 +21,7 @@ from bs_server.results.summary import (
     SiteSummary,
     Summary,
 )
+from bs_server.results.traffic import AuditSummary, Traffic
 
 Changed = Callable[..., Summary]
 
@@ -46,8 +49,14 @@ def summary() -> Summary:
         external=_external(),
         versions={"bs-server": "0.1.7", "flwr": "1.41.0"},
         weights_sha256="2" * 64,
-        messages={"aachen": {"train": 1021}, "namur": {"external": 1}},
+        audit=_audit(),
     )
+
+
+@pytest.fixture(scope="session")
+def page(summary: Summary) -> str:
+    """The report of that study, drawn once."""
+    return render_report(summary)
 
 
 @pytest.fixture
@@ -58,6 +67,32 @@ def changed(summary: Summary) -> Changed:
         return Summary.model_validate(summary.model_dump() | fields)
 
     return change
+
+
+@pytest.fixture(scope="session")
+def full(summary: Summary) -> Summary:
+    """The same study with every figure that a site can answer."""
+    fields = summary.model_dump()
+    fields["external"] |= _evidence()
+    return Summary.model_validate(fields)
+
+
+@pytest.fixture(scope="session")
+def full_page(full: Summary) -> str:
+    """The report with every figure, drawn once."""
+    return render_report(full)
+
+
+@pytest.fixture(scope="session")
+def two_judges(full: Summary) -> Summary:
+    """The same with a second evaluate site, and both pooled."""
+    namur = full.external
+    assert namur is not None
+    liege = namur.model_copy(update={"site": "liege", "tp": 40, "fn": 10, "tn": 55, "fp": 45})
+    answers = [namur, liege]
+    sites = [*full.sites, _site("liege", "evaluate", [("external", 50, 100)])]
+    update = {"external": pool_external(answers), "external_sites": answers, "sites": sites}
+    return Summary.model_validate(full.model_copy(update=update).model_dump())
 
 
 def _site(name: str, role: Any, cohort: list[tuple[str, int, int]]) -> SiteSummary:
@@ -126,3 +161,51 @@ def _external() -> ExternalSummary:
         ],
         hidden={},
     )
+
+
+def _audit() -> AuditSummary:
+    train = Traffic(
+        site="aachen",
+        kind="train",
+        sent=1021,
+        sent_bytes=1_077_000_000,
+        received=1020,
+        received_bytes=1_076_000_000,
+        refused=3,
+    )
+    return AuditSummary(
+        lines=4711, head="d" * 64, traffic=[train], refused_requests={"unknown_key": 12}
+    )
+
+
+def _evidence() -> dict[str, Any]:
+    half = {"value": 0.5, "low": 0.25, "high": 0.75}
+    group = {"tp": 31, "fn": 9, "tn": 44, "fp": 16}
+    rates = {
+        "sensitivity": {"value": 0.775, "low": 0.625, "high": 0.877},
+        "specificity": {"value": 0.733, "low": 0.61, "high": 0.829},
+    }
+    return {
+        "slope": {"value": 1.21, "low": 0.98, "high": 1.44},
+        "intercept": {"value": -0.17, "low": -0.41, "high": 0.07},
+        "brier": 0.1373,
+        "scores": {"edges": [-1.0, 0.0, 1.0], "no_metastasis": [300, 172, 80, 35]}
+        | {"metastasis": [23, 50, 100, 238]},
+        "decision_curve": [
+            {"probability": 0.269, "model": 0.3011, "everybody": 0.1958},
+            {"probability": 0.5, "model": 0.2234, "everybody": -0.1764},
+        ],
+        "subgroups": [
+            {"variable": "sex", "level": "female", **group, **rates},
+            {"variable": "sex", "level": "male", **group, **rates},
+            {"variable": "age", "level": "under-50", **group, **rates},
+        ],
+        "agreement": {
+            "scans": 25,
+            "by_source": {
+                source: dict.fromkeys(("pointing", "energy", "iou"), half)
+                for source in ("model", "intensity", "body", "ceiling")
+            },
+        },
+        "artefacts": {"outside-body": 0.3219},
+    }

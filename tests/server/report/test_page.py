@@ -2,65 +2,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from html.parser import HTMLParser
 
 import pytest
 
 from bs_server.report import render_report
-from bs_server.report.tables import message_rows
+from bs_server.report.privacy import message_rows
 from bs_server.results.summary import Refusal, Summary
+from support.page_text import PageText
 
 Changed = Callable[..., Summary]
 BANNER = "Synthetic scans: no clinical claim"
-VOID = {"meta", "br"}
-
-
-class PageText(HTMLParser):
-    """The text of a page without its style sheet, its table rows, and its unclosed elements.
-
-    No-break spaces are read as spaces and dashes as hyphens.
-    """
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.texts: list[str] = []
-        self.rows: list[list[str]] = []
-        self.tags: list[str] = []
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        if tag == "tr":
-            self.rows.append([])
-        if tag in ("th", "td"):
-            self.rows[-1].append("")
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if "style" in self.open:
-            return
-        text = data.replace("\N{NO-BREAK SPACE}", " ").replace("\N{EN DASH}", "-")
-        self.texts.append(text)
-        if {"th", "td"} & set(self.open):
-            self.rows[-1][-1] += text
-
-    @property
-    def text(self) -> str:
-        return " ".join(" ".join(self.texts).split())
-
-
-@pytest.fixture(scope="module")
-def page(summary: Summary) -> str:
-    """The report of the unchanged summary, drawn once."""
-    return render_report(summary)
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +21,7 @@ def text(page: str) -> str:
 
 
 def _row(page: str, *start: str) -> list[str]:
-    rows = [[cell.strip() for cell in row] for row in PageText(page).rows]
-    return next(row for row in rows if tuple(row[: len(start)]) == start)
+    return PageText(page).row(*start)
 
 
 def test_the_page_refers_to_nothing_outside_itself(page: str) -> None:
@@ -139,8 +89,9 @@ def test_the_confusion_matrix_is_spoken_with_its_counts(page: str) -> None:
 
 
 def test_every_figure_says_in_words_what_it_shows(page: str) -> None:
-    assert page.count("<svg") == 4
-    assert len(re.findall(r'<svg role="img" aria-label="[^"]{20,}"', page)) == 4
+    # Two of the flow, the rounds, ROC, confusion and reliability.
+    assert page.count("<svg") == 6
+    assert len(re.findall(r'<svg role="img" aria-label="[^"]{20,}"', page)) == 6
 
 
 def test_the_chosen_round_is_named_in_its_row(page: str) -> None:
@@ -228,7 +179,8 @@ def test_markup_in_what_a_site_says_is_shown_as_text(summary: Summary) -> None:
     for entry in fields["rounds"][1:]:
         entry["sites"][1] |= {"name": evil, "verdict": evil, "loss": 0.5}
     fields["external"] |= {"site": evil, "auc_method": evil}
-    fields["messages"] = {evil: {evil: 1}}
+    fields["audit"]["traffic"][0] |= {"site": evil, "kind": evil}
+    fields["audit"]["refused_requests"] = {evil: 1}
 
     page = render_report(Summary.model_validate(fields))
 
@@ -248,10 +200,10 @@ def test_a_small_count_is_hidden_and_its_sums_with_it(summary: Summary) -> None:
 
     page = render_report(Summary.model_validate(fields))
 
-    hidden = ["<5 hidden", "hidden (complementary)", "not shown"]
+    hidden = ["hidden (fewer than 5)", "hidden (complementary)", "not shown"]
     assert _row(page, "aalborg", "validation")[2:] == hidden
     assert _row(page, "All sites", "validation")[2:] == ["not shown"] * 3
-    assert _row(page, "aalborg", "train", "not shown")[3] == "E_FRAMES: <5 hidden"
+    assert _row(page, "aalborg", "train", "not shown")[3] == "E_FRAMES: hidden (fewer than 5)"
     assert "Hidden cells are not zero" in page
 
 
@@ -262,7 +214,7 @@ def test_a_small_count_is_hidden_and_its_sums_with_it(summary: Summary) -> None:
         (
             {},
             {"refused.E_VANISHED": "small_cell"},
-            "Described before and not judged: <5 hidden (E_VANISHED).",
+            "Described before and not judged: hidden (fewer than 5) (E_VANISHED).",
         ),
     ],
 )
@@ -285,12 +237,12 @@ def test_a_hidden_external_cell_is_never_a_zero(summary: Summary) -> None:
 
     page = render_report(Summary.model_validate(fields)).replace("\N{NO-BREAK SPACE}", " ")
 
-    assert "TP &lt;5 hidden, TPR hidden (small_cell); FN &lt;5 hidden" in page
-    assert _row(page, "True positive rate (sensitivity)")[1:3] == ["hidden (small_cell)", "-"]
-    assert _row(page, "False negative rate")[1] == "hidden (small_cell)"
-    assert "The ROC curve is not shown (small_cell)" in page
+    assert "TP hidden (fewer than 5), TPR hidden (small count); FN hidden (fewer than 5)" in page
+    assert _row(page, "True positive rate (sensitivity)")[1:3] == ["hidden (small count)", "-"]
+    assert _row(page, "False negative rate")[1] == "hidden (small count)"
+    assert "is not shown: hidden (small_cell); AUC hidden (small count)." in page
     assert "the AUC of round 2 is not shown" in page
-    assert page.count("<svg") == 3
+    assert page.count("<svg") == 5  # no ROC curve
 
 
 def test_rounds_without_pooled_auc_show_the_loss_alone(summary: Summary) -> None:
@@ -301,7 +253,7 @@ def test_rounds_without_pooled_auc_show_the_loss_alone(summary: Summary) -> None
 
     page = render_report(Summary.model_validate(fields | {"chosen_by": "validation_loss"}))
 
-    assert _row(page, "2 (chosen)")[1:3] == ["hidden (small_cell)", "0.4471"]
+    assert _row(page, "2 (chosen)")[1:3] == ["hidden (small count)", "0.4471"]
     assert "the lowest pooled validation loss" in PageText(page).text
 
 
@@ -312,11 +264,11 @@ def test_a_study_without_an_external_answer_claims_no_result(changed: Changed) -
     assert "No external result: no evaluate site has answered" in text
     assert "round 2 was best (pooled AUC 0.8329 ± 0.0082, loss 0.4471)" in text
     assert "asked once" not in text
-    assert page.count("<svg") == 1
+    assert page.count("<svg") == 3  # flow and rounds
 
 
 def test_a_study_that_never_trained_still_has_a_report(changed: Changed) -> None:
-    empty = changed(rounds=[], best_round=None, weights_sha256=None, external=None, messages={})
+    empty = changed(rounds=[], best_round=None, weights_sha256=None, external=None, audit=None)
 
     text = PageText(render_report(empty)).text
 

@@ -11,6 +11,14 @@ from bs_common.errors import ConfigError
 from bs_common.settings import StudySettings
 from bs_server.results.summary import Summary, read_summary, write_summary
 
+COUNTS = ("sent", "sent_bytes", "received", "received_bytes", "refused")
+AUDIT = {
+    "lines": 1,
+    "head": "d" * 64,
+    "traffic": [{"site": "namur", "kind": "train", **dict.fromkeys(COUNTS, 1)}],
+    "refused_requests": {},
+}
+
 
 def _fields() -> dict[str, Any]:
     settings = StudySettings(name="small", backbone="random:1")
@@ -112,7 +120,7 @@ def test_an_unknown_key_is_refused_wherever_it_stands(where: tuple[str | int, ..
         ({"started": "1 March 2026"}, "pattern"),
         ({"best_round": 4}, "best_round 4 is not among the rounds"),
         ({"weights_sha256": "d" * 64}, "not that of the best round"),
-        ({"messages": {"namur": {"train": 1}}}, "not among the sites: namur"),
+        ({"audit": AUDIT}, "not among the sites: namur"),
         ({"schema_version": 2}, "schema_version"),
     ],
 )

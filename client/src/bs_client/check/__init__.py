@@ -2,5 +2,6 @@
 
 Read in this order: `source` (what is checked), `crew` (processes), `reading` (one study), `ledger`
 (what an earlier check found), `inspection` (all of it), `labelled` (labels and cohort), `report`
-(the result), `table`, `contact_sheet`, `page` and `details` (how it is shown), `codes_page`.
+(the result), `table`, `contact_sheet`, `page` and `details` (how it is shown), `codes_page`;
+`labels_alone` does without scans.
 """

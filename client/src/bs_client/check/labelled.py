@@ -48,7 +48,7 @@ def bring_together(labels: Path, scans: Sequence[CheckedScan], source: Source) -
         return Labelled(rows, manifest, describe_cohort(given), (in_words(error),))
     # Without a study a draw would be an invention: the table shows the splits that were given.
     shown = entries if source.role else manifest.entries
-    return Labelled(rows, manifest, describe_cohort(shown), tuple(_shortages(entries)))
+    return Labelled(rows, manifest, describe_cohort(shown), tuple(find_shortages(entries)))
 
 
 def in_words(error: BoneScanError) -> str:
@@ -59,20 +59,20 @@ def in_words(error: BoneScanError) -> str:
 def _split(entries: Sequence[Entry], table: LabelTable, source: Source) -> tuple[Entry, ...]:
     return assign_splits(
         entries,
-        role=source.role or _stated_role(table),
+        role=source.role or stated_role(table),
         fraction=source.settings.validation_fraction,
         seed=source.settings.seed,
         site=source.site,
     )
 
 
-def _stated_role(table: LabelTable) -> Role:
+def stated_role(table: LabelTable) -> Role:
     """Tell from the labels alone whether a site would train or evaluate."""
     external = all(row.split is Split.EXTERNAL for row in table.rows)
     return "evaluate" if external else "train"
 
 
-def _shortages(entries: Sequence[Entry]) -> list[str]:
+def find_shortages(entries: Sequence[Entry]) -> list[str]:
     """Say which scans training or judging would miss."""
     found = Counter((entry.split, entry.label) for entry in entries)
     external = any(split is Split.EXTERNAL for split, _ in found)

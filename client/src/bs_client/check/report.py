@@ -10,7 +10,7 @@ from bs_client.check.inspection import Inspection
 from bs_client.check.labelled import Labelled, bring_together
 from bs_client.check.reading import CheckedScan
 from bs_client.check.source import Source
-from bs_client.data.cohort import HEADINGS, table_rows
+from bs_client.data.cohort import HEADINGS, CohortTable, table_rows
 from bs_client.dicom.study import ACCEPTED, FileVerdict
 
 
@@ -157,6 +157,9 @@ def _labels(labelled: Labelled | None) -> dict[str, int] | None:
 
 
 def _cohort(labelled: Labelled | None) -> list[dict[str, str]]:
-    if labelled is None:
-        return []
-    return [dict(zip(HEADINGS, row, strict=True)) for row in table_rows(labelled.cohort)]
+    return [] if labelled is None else cohort_as_json(labelled.cohort)
+
+
+def cohort_as_json(cohort: CohortTable) -> list[dict[str, str]]:
+    """Give each group of a cohort table under its headings."""
+    return [dict(zip(HEADINGS, row, strict=True)) for row in table_rows(cohort)]

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from bs_client.check.labelled import Labelled
 from bs_client.check.report import Report
-from bs_client.data.cohort import HEADINGS, table_rows
+from bs_client.data.cohort import HEADINGS, CohortTable, table_rows
 from bs_client.dicom.codes import IngestWarning, Refusal
 
 
@@ -91,7 +91,7 @@ def render(report: Report) -> RenderableType:
     if report.labelled is not None:
         parts.append(Text(labels_line(report.labelled)))
         if report.labelled.cohort.groups:
-            parts.append(_cohort_table(report.labelled))
+            parts.append(cohort_table(report.labelled.cohort))
     parts += [Text(remark) for remark in report.remarks]
     return Group(*parts)
 
@@ -108,10 +108,11 @@ def _code_table(title: str, rows: tuple[CodeRow, ...]) -> Table:
     return table
 
 
-def _cohort_table(labelled: Labelled) -> Table:
+def cohort_table(cohort: CohortTable) -> Table:
+    """Give the cohort's groups as a table."""
     table = Table(title="Cohort", title_justify="left", title_style="bold")
     for heading in HEADINGS:
         table.add_column(heading, overflow="fold", no_wrap=heading in ("split", "class"))
-    for row in table_rows(labelled.cohort):
+    for row in table_rows(cohort):
         table.add_row(*(Text(cell) for cell in row))
     return table

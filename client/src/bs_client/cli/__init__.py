@@ -16,7 +16,7 @@ from bs_client.cli.joining import join, preflight
 from bs_client.cli.reader_study import app as reader_study
 from bs_client.cli.results import predict
 from bs_client.cli.run import run
-from bs_client.cli.scans import check, deidentify, phantom, receive
+from bs_client.cli.scans import check, cohort, deidentify, phantom, receive
 
 app = typer.Typer(
     help="A site of a federated bone-scan study: scans, labels, scores and maps stay here.",
@@ -25,7 +25,7 @@ app = typer.Typer(
     add_completion=False,
 )
 for _command in (
-    *(join, preflight, check, run, audit),
+    *(join, preflight, check, cohort, run, audit),
     *(predict, metrics, sanity),
     *(receive, deidentify, phantom),
 ):

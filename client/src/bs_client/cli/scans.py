@@ -73,6 +73,28 @@ def check(
         raise typer.Exit(1)
 
 
+def cohort(
+    labels: Annotated[Path, typer.Argument(help="Labels CSV; no scan is looked for.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Count a labels file alone: cohort table and splits; status 1 if training could not start."""
+    from bs_client.check import labels_alone
+    from bs_client.check.table import cohort_table
+
+    with explained():
+        found = labels_alone.read_labels_alone(labels)
+    if as_json:
+        print(json.dumps(labels_alone.as_json(found)))
+    else:
+        out.print(cohort_table(found.cohort))
+        for line in (*labels_alone.flow_lines(found), *found.remarks):
+            out.print(line, soft_wrap=True)
+        for reason in found.reasons:
+            err.print(f"Training could not start: {reason}", markup=False, soft_wrap=True)
+    if found.reasons:
+        raise typer.Exit(1)
+
+
 def receive(
     inbox: Annotated[Path, typer.Option(help="Folder that receives the scans.")],
     allow: Annotated[

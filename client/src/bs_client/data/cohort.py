@@ -10,6 +10,7 @@ import numpy as np
 
 from bs_client.data.labels import Sex, Split
 from bs_client.data.manifest import Entry
+from bs_common.architecture import CLASSES
 
 HEADINGS = ("split", "class", "scans", "patients", "age, median (IQR)", "sex", "primary")
 
@@ -62,6 +63,19 @@ def describe_cohort(entries: Sequence[Entry]) -> CohortTable:
         if chosen:
             groups.append(_describe_group(split, label, chosen))
     return CohortTable(tuple(groups))
+
+
+def count_cells(entries: Sequence[Entry]) -> dict[str, int]:
+    """Count the scans of every split and class, under the contract's names: ``train.metastasis``.
+
+    These are all the counts of a cohort that may leave the site.
+    """
+    found = Counter((entry.split, entry.label) for entry in entries)
+    return {
+        f"{split}.{name}": found[split, bool(row)]
+        for split in Split
+        for row, name in enumerate(CLASSES)
+    }
 
 
 def _describe_group(split: Split | None, label: bool, entries: Sequence[Entry]) -> CohortGroup:

@@ -105,7 +105,7 @@ def judge(
         [CaseFile(e.study_uid, c) for e, c in zip(entries, captions, strict=True)],
         result=result,
         pictures=_pictures(margins, labels, result, dataset),
-        evidence=MapEvidence(agreement, mean_artefacts(findings)),
+        evidence=MapEvidence(agreement, mean_artefacts(findings), findings),
         title=f"External evaluation: {settings.name}",
         remarks=[RANDOM_BACKBONE] if settings.backbone.startswith("random:") else [],
         seed=settings.seed,

@@ -80,7 +80,8 @@ def _draw_reliability(axes: Axes, margins: NDArray[np.float64], labels: NDArray[
         aspect="equal",
     )
     axes.grid(color="0.9")
-    axes.legend(loc="upper left", frameon=True, fontsize=9)
+    # Below: a curve may go through any corner.
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, frameon=False, fontsize=9)
 
 
 def _draw_net_benefit(axes: Axes, margins: NDArray[np.float64], labels: NDArray[np.bool_]) -> None:
@@ -88,8 +89,8 @@ def _draw_net_benefit(axes: Axes, margins: NDArray[np.float64], labels: NDArray[
         net_benefit(confusion(margins >= margin_of(p), labels), p) for p in DECISION_PROBABILITIES
     ]
     at = [point.threshold for point in curve]
-    axes.plot(at, [point.everybody for point in curve], color="0.4", label="act on everybody")
-    axes.axhline(0, color="black", linewidth=1, label="act on nobody")
+    axes.plot(at, [point.everybody for point in curve], "--", color="0.4", label="act on everybody")
+    axes.axhline(0, color="black", linewidth=1, linestyle=":", label="act on nobody")
     axes.plot(
         at, [point.model for point in curve], color=BLUE, linewidth=2, label="act on the model"
     )
@@ -102,7 +103,7 @@ def _draw_net_benefit(axes: Axes, margins: NDArray[np.float64], labels: NDArray[
         ylim=(-0.25 * best - 0.02, 1.08 * best),
     )
     axes.grid(color="0.9")
-    axes.legend(loc="upper right", frameon=True, fontsize=9)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3, frameon=False, fontsize=9)
 
 
 def png_bytes(figure: Figure) -> bytes:

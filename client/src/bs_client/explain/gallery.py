@@ -16,6 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from bs_client.evaluation.external import ExternalResult
 from bs_client.explain.agreement import SOURCES, AgreementSummary, Mean
+from bs_client.explain.agreement_table import CaseFinding
 from bs_client.explain.overlay import OverlayCaption, overlay_name
 from bs_client.explain.sheets import SHEETS
 from bs_common.errors import DataError
@@ -81,11 +82,27 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class CaseRow:
+    """One line of the table of all cases; figures of its map as text, empty without one."""
+
+    caption: OverlayCaption
+    inside: str
+    pointing: str
+    iou: str
+    spots: str
+    outside_body: str
+
+
+@dataclass(frozen=True, slots=True)
 class MapEvidence:
-    """What all maps together say: agreement with masks, shares where no metastasis can be."""
+    """What the maps say: agreement with masks, shares where no metastasis can be.
+
+    cases : what each single map gave, in any order; a case without a map is not among them.
+    """
 
     agreement: AgreementSummary | None
     artefacts: Mapping[str, float]
+    cases: Sequence[CaseFinding] = ()
 
 
 def write_gallery(
@@ -140,7 +157,7 @@ def write_gallery(
             artefacts=[
                 (ARTEFACT_WORDS[k], f"{100 * v:.1f} %") for k, v in evidence.artefacts.items()
             ],
-            captions=sorted((case.caption for case in cases), key=lambda caption: caption.case),
+            cases=case_rows([case.caption for case in cases], evidence.cases),
         )
     )
     for name, content in pictures.items():
@@ -190,8 +207,34 @@ def _drawn_row(name: str, measure: Measure) -> Row:
     return Row(name, f"{measure.value:.3f}", f"{measure.low:.3f} to {measure.high:.3f}", "")
 
 
-def agreement_rows(summary: AgreementSummary | None) -> list[tuple[str, list[str]]]:
-    """Write each measure's mean with interval for the model and the maps it is held against."""
+def case_rows(captions: Sequence[OverlayCaption], findings: Sequence[CaseFinding]) -> list[CaseRow]:
+    """Give a row for every case, by its number, with what its map gave."""
+    by_case = {finding.case: finding for finding in findings}
+    return [
+        _case_row(caption, by_case.get(caption.case))
+        for caption in sorted(captions, key=lambda caption: caption.case)
+    ]
+
+
+def _case_row(caption: OverlayCaption, finding: CaseFinding | None) -> CaseRow:
+    scan = finding.agreement if finding else None
+    outside = finding.artefacts.get("outside_body") if finding else None
+    outside_body = "" if outside is None else f"{100 * outside:.1f} %"
+    if scan is None:
+        return CaseRow(caption, "", "", "", "", outside_body)
+    model = scan.by_source["model"]
+    return CaseRow(
+        caption,
+        inside=f"{100 * model.energy:.1f} %",
+        pointing=f"{model.pointing:.2f}",
+        iou=f"{model.iou:.3f}",
+        spots=f"{scan.lesions_hit} of {scan.lesions}",
+        outside_body=outside_body,
+    )
+
+
+def agreement_rows(summary: AgreementSummary | None) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Write each measure's (mean, interval) for the model and the maps it is held against."""
     if summary is None:
         return []
     columns = [summary.by_source[source] for source in SOURCES] + [summary.beyond_intensity]
@@ -201,8 +244,8 @@ def agreement_rows(summary: AgreementSummary | None) -> list[tuple[str, list[str
     ]
 
 
-def _mean_text(mean: Mean) -> str:
-    return f"{mean.value:.3f} ({mean.low:.3f} to {mean.high:.3f})"
+def _mean_text(mean: Mean) -> tuple[str, str]:
+    return f"{mean.value:.3f}", f"{mean.low:.3f} to {mean.high:.3f}"
 
 
 def _rate_row(name: str, key: str, table: Confusion) -> Row:

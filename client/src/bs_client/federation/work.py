@@ -14,6 +14,7 @@ import keras
 
 from bs_client.config import SiteFile, SiteFolder
 from bs_client.data.cache import ArrayCache
+from bs_client.data.cohort import count_cells
 from bs_client.data.dataset import Dataset, load_dataset
 from bs_client.data.labels import Split
 from bs_client.data.sampling import balanced_epoch
@@ -30,7 +31,7 @@ from bs_client.training.draft import Draft, question_of
 from bs_client.training.features import Features
 from bs_client.training.local import Trainer
 from bs_client.training.loss import cross_entropy
-from bs_common.architecture import CLASSES, NamedArrays
+from bs_common.architecture import NamedArrays
 from bs_common.contract import MessageType, Phase, reply_shapes
 from bs_common.errors import DataError
 from bs_common.joining import Invitation
@@ -76,11 +77,7 @@ class SiteWork:
 
     def describe(self, request: Request) -> Reply:
         """Say what this site has and runs."""
-        metrics: dict[str, Metric] = {
-            f"{split}.{name}": int((self.dataset.labels(split) == bool(row)).sum())
-            for split in Split
-            for row, name in enumerate(CLASSES)
-        }
+        metrics: dict[str, Metric] = dict(count_cells(self.dataset.entries))
         refused = self.dataset.intake.refused
         metrics |= {f"refused.{code}": count for code, count in refused.items()}
         metrics["synthetic"] = int(self.dataset.synthetic)

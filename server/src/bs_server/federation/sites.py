@@ -30,6 +30,7 @@ def summarise_site(name: str, reply: Reply, register: Register) -> SiteSummary:
         cohort=[row for split in SPLITS if (row := _cohort_row(split, reply)) is not None],
         refused=refused_counts(reply),
         min_cell=_count(reply, "min-cell"),
+        terms_sha256=site.terms_sha256,
         hidden=dict.fromkeys(reply.hidden, SMALL_CELL),
     )
 

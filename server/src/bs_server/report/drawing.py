@@ -22,6 +22,11 @@ INK = "#1a1a1a"
 QUIET = "#8a8a8a"
 MAIN = "#1f4e79"
 MARK = "#b3541e"
+# Sites and sources differ by dash or marker as well as by colour, for readers who print in grey;
+# the colours are told apart without red and green (after Okabe and Ito 2008).
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#7a5195", "#8c6d00", "#444444")
+DASHES = ("--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)))
+MARKERS = ("o", "s", "^", "D", "v", "P")
 
 STYLE: dict[str, Any] = {
     "svg.fonttype": "path",
@@ -56,7 +61,8 @@ def inline_svg(figure: Figure, name: str, spoken: str) -> Markup:
     The same figure gives the same text: no date and no random ids are written. Ids begin with
     `name`, which keeps the figures of one page apart.
     """
-    figure.set_layout_engine("constrained")
+    if any(axes.get_subplotspec() for axes in figure.axes):
+        figure.set_layout_engine("constrained")
     buffer = io.StringIO()
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     figure.savefig(buffer, format="svg", metadata=nothing)

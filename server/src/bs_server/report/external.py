@@ -1,6 +1,8 @@
-"""The external result in figures: ROC curve, confusion matrix, calibration."""
+"""The external result in figures: ROC curves and confusion matrix."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from markupsafe import Markup
 from matplotlib.axes import Axes
@@ -8,8 +10,18 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from bs_server.report import wording
-from bs_server.report.drawing import INK, MAIN, MARK, inline_svg, report_style, unit_square
-from bs_server.results.summary import CalibrationBin, ExternalSummary
+from bs_server.report.drawing import (
+    COLOURS,
+    DASHES,
+    INK,
+    MAIN,
+    MARK,
+    inline_svg,
+    report_style,
+    unit_square,
+)
+from bs_server.report.evaluated import Evaluated
+from bs_server.results.summary import ExternalSummary
 
 SIZE_INCH = (3.5, 3.5)
 # (column, row): the count and the rate it is of its row.
@@ -30,76 +42,62 @@ def auc_text(external: ExternalSummary) -> str:
     return f"{text} (95{wording.PER_CENT} CI {wording.interval('auc', *external.auc_ci)})"
 
 
-def roc_figure(external: ExternalSummary) -> Markup | None:
-    """Draw the ROC curve with the operating point; None where the curve is hidden."""
-    if external.roc is None:
+def roc_figure(results: Sequence[Evaluated]) -> Markup | None:
+    """Draw the ROC curves with their operating points; None where every curve is hidden."""
+    shown = [one for one in results if one.result.roc is not None]
+    if not shown:
         return None
     with report_style():
         figure = Figure(figsize=SIZE_INCH)
         axes = figure.subplots()
         unit_square(axes, diagonal="chance")
-        axes.plot(external.roc.fpr, external.roc.tpr, color=MAIN, linewidth=1.6, label="model")
-        fpr, tpr = _rate(external, "fpr"), _rate(external, "tpr")
-        if fpr is not None and tpr is not None:
-            label = f"threshold {wording.threshold(external.threshold)}"
-            axes.plot([fpr], [tpr], "o", color=MARK, markersize=5.5, label=label)
-        axes.set_xlabel("False positive rate")
-        axes.set_ylabel("True positive rate")
-        text = auc_text(external)
-        axes.set_title(text, fontsize=9)
+        for index, one in enumerate(shown):
+            _draw_curve(axes, one, index)
+        axes.set_xlabel("False positive rate (1 \N{MINUS SIGN} specificity)")
+        axes.set_ylabel("True positive rate (sensitivity)")
+        axes.set_title(auc_text(shown[0].result), fontsize=9)
         axes.legend(loc="lower right")
-        return inline_svg(figure, "roc", f"ROC curve at {external.site}: {text}.")
+        said = "; ".join(f"{one.name}: {auc_text(one.result)}" for one in shown)
+        return inline_svg(figure, "roc", f"ROC curve. {said}.")
 
 
-def confusion_figure(external: ExternalSummary, *, min_cell: int | None) -> Markup:
+def _draw_curve(axes: Axes, one: Evaluated, index: int) -> None:
+    result = one.result
+    if result.roc is None:
+        return
+    first = index == 0
+    axes.plot(
+        result.roc.fpr,
+        result.roc.tpr,
+        color=MAIN if first else COLOURS[1 + index % (len(COLOURS) - 1)],
+        linestyle="-" if first else DASHES[index % len(DASHES)],
+        linewidth=1.6 if first else 1.2,
+        label=one.name if first else f"{one.name}, {wording.number(result.auc, 3) or 'AUC hidden'}",
+    )
+    fpr, tpr = _rate(result, "fpr"), _rate(result, "tpr")
+    if fpr is not None and tpr is not None:
+        label = f"threshold {wording.threshold(result.threshold)}" if first else None
+        size = 5.5 if first else 4
+        axes.plot([fpr], [tpr], "o", color=MARK, markersize=size, label=label)
+
+
+def confusion_figure(one: Evaluated) -> Markup:
     """Draw the confusion matrix; each cell is shaded by its share of the row."""
+    external = one.result
     with report_style():
         figure = Figure(figsize=SIZE_INCH)
         axes = figure.subplots()
         spoken = []
         for place, (name, share) in MATRIX.items():
             known = wording.count(getattr(external, name))
-            count = wording.cell(known, name, external.hidden, min_cell=min_cell)
+            count = wording.cell(known, name, external.hidden, min_cell=one.min_cell)
             percent = _percent(external, share)
             _draw_cell(axes, place, _rate(external, share), (share.upper(), percent, f"n: {count}"))
             spoken.append(f"{name.upper()} {count}, {share.upper()} {percent}")
         _frame_matrix(axes)
         return inline_svg(
-            figure, "confusion", f"Confusion matrix at {external.site}: {'; '.join(spoken)}."
+            figure, "confusion", f"Confusion matrix of {one.name}: {'; '.join(spoken)}."
         )
-
-
-def calibration_figure(external: ExternalSummary) -> Markup | None:
-    """Draw observed against predicted share of metastasis; None without a usable bin."""
-    points = [
-        (entry.low, entry.high, observed)
-        for entry in external.calibration or ()
-        if (observed := observed_share(entry)) is not None
-    ]
-    if not points:
-        return None
-    with report_style():
-        figure = Figure(figsize=SIZE_INCH)
-        axes = figure.subplots()
-        unit_square(axes, diagonal="perfect")
-        for low, high, observed in points:
-            axes.plot([low, high], [observed, observed], color=MAIN, linewidth=1.2)
-        middles = [(low + high) / 2 for low, high, _ in points]
-        shares = [share for _, _, share in points]
-        axes.plot(middles, shares, "o", color=MAIN, markersize=4, label="observed (bin width)")
-        axes.set_xlabel("Predicted probability of metastasis")
-        axes.set_ylabel("Observed share with metastasis")
-        axes.legend(loc="upper left")
-        return inline_svg(
-            figure, "calibration", f"Calibration at {external.site}; the table gives the values."
-        )
-
-
-def observed_share(entry: CalibrationBin) -> float | None:
-    """Give the share of a bin's scans with metastasis; None where hidden or empty."""
-    if not entry.count or entry.positives is None:
-        return None
-    return entry.positives / entry.count
 
 
 def _rate(external: ExternalSummary, name: str) -> float | None:

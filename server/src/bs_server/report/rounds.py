@@ -9,12 +9,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from bs_server.report.drawing import MAIN, MARK, QUIET, finite, inline_svg, report_style
+from bs_server.report.drawing import (
+    COLOURS,
+    DASHES,
+    MAIN,
+    MARK,
+    QUIET,
+    finite,
+    inline_svg,
+    report_style,
+)
 from bs_server.results.summary import RoundSummary, Summary
-
-# Sites differ by dash as well as by colour, for readers who print in grey.
-SITE_COLOURS = ("#4f8a5b", "#7a5195", "#a07d1c", "#3b8ea5")
-SITE_DASHES = ("--", ":", "-.")
 
 
 def rounds_figure(summary: Summary) -> Markup | None:
@@ -49,15 +54,15 @@ def _draw_losses(axes: Axes, rounds: Sequence[RoundSummary], sites: Sequence[str
             axes.plot(
                 numbers,
                 losses,
-                color=SITE_COLOURS[index % len(SITE_COLOURS)],
-                linestyle=SITE_DASHES[index % len(SITE_DASHES)],
+                color=COLOURS[1 + index % (len(COLOURS) - 1)],
+                linestyle=DASHES[index % len(DASHES)],
                 linewidth=1.3,
                 marker=".",
                 label=f"training, {name}",
             )
     pooled = finite([entry.validation_loss for entry in rounds])
     axes.plot(numbers, pooled, color=MAIN, marker="o", markersize=3.5, label="validation, pooled")
-    axes.set_ylabel("Cross-entropy loss")
+    axes.set_ylabel("Cross-entropy loss (nats a scan)")
     axes.set_ylim(bottom=0)
     axes.legend()
 
@@ -77,7 +82,7 @@ def _draw_pooled_auc(axes: Axes, rounds: Sequence[RoundSummary]) -> None:
         capsize=2.5,
         elinewidth=0.9,
     )
-    axes.set_ylabel("Pooled validation AUC")
+    axes.set_ylabel("Pooled validation AUC (0 to 1)")
 
 
 def _finish(axes: Axes, best: int | None, *, last: int) -> None:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bs_common.contract import MessageType, reply_shapes
-from bs_common.terms import contents_of
 from bs_server.report import wording
-from bs_server.report.external import observed_share
+from bs_server.report.flow import add
 from bs_server.report.published import PUBLISHED
 from bs_server.results.summary import (
     ACCEPTED,
@@ -84,25 +81,6 @@ class RateRow:
     published: str
 
 
-@dataclass(frozen=True, slots=True)
-class CalibrationRow:
-    """One bin of predicted probability."""
-
-    probability: str
-    count: str
-    positives: str
-    observed: str
-
-
-@dataclass(frozen=True, slots=True)
-class MessageRow:
-    """One kind of message, and how many of it each counted site sent."""
-
-    kind: str
-    content: str
-    numbers: tuple[str, ...]
-
-
 def cohort_rows(summary: Summary) -> list[CohortRow]:
     """Give a row for every site and split."""
     return [_cohort_row(site, row) for site in summary.sites for row in site.cohort]
@@ -115,9 +93,9 @@ def cohort_totals(summary: Summary) -> list[CohortRow]:
     for split in dict.fromkeys(splits):
         counts = [row for site in summary.sites for row in site.cohort if row.split == split]
         if len(counts) > 1:
-            metastasis = _sum(row.metastasis for row in counts)
-            no_metastasis = _sum(row.no_metastasis for row in counts)
-            both = _sum((metastasis, no_metastasis))
+            metastasis = add(row.metastasis for row in counts)
+            no_metastasis = add(row.no_metastasis for row in counts)
+            both = add((metastasis, no_metastasis))
             texts = (
                 wording.count(value) or "not shown" for value in (metastasis, no_metastasis, both)
             )
@@ -212,44 +190,6 @@ def rate_rows(external: ExternalSummary) -> list[RateRow]:
     return [first, *(_rate_row(external, name) for name in names)]
 
 
-def calibration_rows(external: ExternalSummary, *, min_cell: int | None) -> list[CalibrationRow]:
-    """Give a row for every bin of predicted probability."""
-    rows = []
-    for index, entry in enumerate(external.calibration or ()):
-        count, positives = (
-            wording.cell(
-                wording.count(getattr(entry, name)),
-                f"calibration.{index}.{name}",
-                external.hidden,
-                min_cell=min_cell,
-            )
-            for name in ("count", "positives")
-        )
-        share = wording.rate("tpr", observed_share(entry)) or wording.GAP
-        rows.append(
-            CalibrationRow(f"{entry.low:.3f}{wording.GAP}{entry.high:.3f}", count, positives, share)
-        )
-    return rows
-
-
-def message_rows(summary: Summary) -> list[MessageRow]:
-    """Give a row for every kind of message, with a number for every site in `messages`."""
-    contents = {
-        kind.value.rpartition(".")[2]: contents_of(kind, summary.settings)
-        for kind in MessageType
-        if kind is not MessageType.INITIAL or reply_shapes(kind, summary.settings)
-    }
-    sent = (kind for kinds in summary.messages.values() for kind in kinds)
-    return [
-        MessageRow(
-            kind=kind,
-            content=contents.get(kind, wording.GAP),
-            numbers=tuple(f"{kinds.get(kind, 0):d}" for kinds in summary.messages.values()),
-        )
-        for kind in dict.fromkeys((*contents, *sent))
-    ]
-
-
 def _cohort_row(site: SiteSummary, row: CohortCount) -> CohortRow:
     metastasis, no_metastasis = (
         wording.cell(
@@ -260,12 +200,12 @@ def _cohort_row(site: SiteSummary, row: CohortCount) -> CohortRow:
         )
         for name in ("metastasis", "no_metastasis")
     )
-    total = wording.count(_sum((row.metastasis, row.no_metastasis))) or "not shown"
+    total = wording.count(add((row.metastasis, row.no_metastasis))) or "not shown"
     return CohortRow(site.name, row.split, metastasis, no_metastasis, total)
 
 
 def _site_row(site: SiteSummary) -> SiteRow:
-    used = _sum(value for row in site.cohort for value in (row.metastasis, row.no_metastasis))
+    used = add(value for row in site.cohort for value in (row.metastasis, row.no_metastasis))
     return SiteRow(
         name=site.name,
         role=site.role,
@@ -289,9 +229,3 @@ def _rate_row(external: ExternalSummary, name: str) -> RateRow:
         interval=between or wording.GAP,
         published=PUBLISHED.get(name, wording.GAP),
     )
-
-
-def _sum(counts: Iterable[int | None]) -> int | None:
-    # A sum with a hidden part would give the part away by subtraction.
-    known = list(counts)
-    return None if None in known else sum(value for value in known if value is not None)

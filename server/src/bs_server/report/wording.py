@@ -5,9 +5,16 @@ from __future__ import annotations
 from bs_server.results.summary import SMALL_CELL, Hidden
 
 GAP = "\N{EN DASH}"
+SMALL_COUNT = "small count"
 PER_CENT = "\N{NO-BREAK SPACE}%"
 # Rates shown as percentages; every other figure is a plain number.
 PERCENT = frozenset({"tpr", "fnr", "tnr", "fpr", "ppv", "npv", "accuracy"})
+COUNT_LABELS = {
+    "tp": "True positives (TP)",
+    "fn": "False negatives (FN)",
+    "tn": "True negatives (TN)",
+    "fp": "False positives (FP)",
+}
 RATE_LABELS = {
     "tpr": "True positive rate (sensitivity)",
     "fnr": "False negative rate",
@@ -24,16 +31,22 @@ RATE_LABELS = {
 def cell(value: str | None, name: str, hidden: Hidden, *, min_cell: int | None = None) -> str:
     """Give a cell's text: its value, why it is hidden, or a dash where there never was one.
 
-    min_cell : for counts alone, the site's smallest count shown; a small cell then reads ``<5``.
+    min_cell : for counts alone, the site's smallest count shown.
     """
     if value is not None:
         return value
     reason = hidden.get(name)
-    if reason is None:
-        return GAP
-    if reason == SMALL_CELL and min_cell is not None:
-        return f"<{min_cell} hidden"
-    return f"hidden ({reason})"
+    return GAP if reason is None else hidden_text(reason, min_cell)
+
+
+def hidden_text(reason: str, min_cell: int | None = None) -> str:
+    """Say that a cell is hidden: ``hidden (fewer than 5)``.
+
+    A count beside a small one, from which that would follow, is hidden for the same reason.
+    """
+    if reason != SMALL_CELL:
+        return f"hidden ({reason})"
+    return f"hidden ({SMALL_COUNT if min_cell is None else f'fewer than {min_cell}'})"
 
 
 def count(value: int | None) -> str | None:
@@ -77,3 +90,11 @@ def threshold(probability: float) -> str:
 def moment(utc: str) -> str:
     """Write an ISO 8601 UTC time to the minute: ``2026-03-01 08:00 UTC``."""
     return f"{utc[:10]} {utc[11:16]} UTC"
+
+
+def size(count: int) -> str:
+    """Write a number of bytes in decimal units: ``10.5 MB``."""
+    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if count >= factor:
+            return f"{count / factor:.1f}\N{NO-BREAK SPACE}{unit}"
+    return f"{count:d}\N{NO-BREAK SPACE}B"

@@ -25,6 +25,7 @@ from bs_server.results.external_values import (
     SubgroupTable,
     Value,
 )
+from bs_server.results.traffic import AuditSummary
 
 ACCEPTED = "accepted"
 DEADLINE = "deadline"  # connected, and no answer in time
@@ -72,6 +73,7 @@ class SiteSummary(_PartlyHidden):
 
     refused : refusal code -> studies that could not be used, and files that belong to none.
     min_cell : the smallest count the site lets out, or None where it did not say.
+    terms_sha256 : what it approved when it joined.
     hidden : names as ``train.metastasis`` or ``refused.E_CODE``.
     """
 
@@ -84,6 +86,7 @@ class SiteSummary(_PartlyHidden):
     cohort: list[CohortCount]
     refused: dict[str, Count]
     min_cell: Annotated[int, Field(ge=1)] | None = None
+    terms_sha256: Sha256 | None = None
 
     def cells(self) -> Mapping[str, object]:
         """Name the counts of the cohort and the refusals."""
@@ -258,7 +261,7 @@ class Summary(Value):
     chosen_by : the pooled validation figure that fixed `best_round`.
     external : the evaluate site's answer, or those of several pooled; `external_sites` has each.
     weights_sha256 : of the best round.
-    messages : site -> kind of message -> how many of it left the site; empty where not counted.
+    audit : what passed between coordinator and sites; None where no log was kept.
     outcome : ``waiting_for_external`` where the model is trained and chosen, and the evaluate site
         has not judged it yet; the study goes on from there when it is run again.
     notes : what happened on the way that a reader should know, each with its time in UTC.
@@ -281,7 +284,7 @@ class Summary(Value):
     external_sites: list[ExternalSummary] = Field(default_factory=list)
     versions: dict[str, str]
     weights_sha256: Sha256 | None
-    messages: dict[str, dict[str, Count]] = Field(default_factory=dict)
+    audit: AuditSummary | None = None
     outcome: Literal["finished", "waiting_for_external"] = "finished"
     notes: list[str] = Field(default_factory=list)
     absent: list[str] = Field(default_factory=list)
@@ -289,7 +292,9 @@ class Summary(Value):
     @model_validator(mode="after")
     def _names_are_known(self) -> Self:
         names = {site.name for site in self.sites} | set(self.absent)
-        named = {reply.name for entry in self.rounds for reply in entry.sites} | set(self.messages)
+        named = {reply.name for entry in self.rounds for reply in entry.sites}
+        if self.audit is not None:
+            named |= {traffic.site for traffic in self.audit.traffic}
         named |= {result.site for result in self.external_sites}
         if self.external is not None and self.external.site != POOLED:
             named.add(self.external.site)
