@@ -21,6 +21,7 @@ from bs_common.lock import own_folder
 from bs_common.sizes import message_limits
 from bs_server.cli.shell import HERE, StudyDir, explained, now, out
 from bs_server.config import StudyFile, StudyFolder
+from bs_server.export.files import export_study
 from bs_server.federation.attendance import Told
 from bs_server.gateway.link import FleetLink
 from bs_server.gateway.watch import Watch
@@ -126,6 +127,7 @@ def _finish(folder: StudyFolder, study_run: StudyRun, told: Told) -> None:
         )
     told("released", model=str(release_model(folder).bundle))
     study_run.goodbye()
+    export_study(folder)
     told("finished", report=str(folder.report), summary=str(folder.summary))
 
 
