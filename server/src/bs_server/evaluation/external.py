@@ -28,8 +28,14 @@ from bs_server.evaluation.external_figures import benefit_of, calibration_of, cu
 from bs_server.federation.exchange import Answer, Exchange, NoAnswer, Patience
 from bs_server.federation.reasons import remedy_for
 from bs_server.federation.sites import refused_counts
-from bs_server.results.external_values import MapAgreement, Rate, ScoreTable, SubgroupTable
-from bs_server.results.summary import SMALL_CELL, ExternalSummary, Sha256
+from bs_server.results.external_values import (
+    MapAgreement,
+    Rate,
+    ScoreTable,
+    Sha256,
+    SubgroupTable,
+)
+from bs_server.results.summary import SMALL_CELL, ExternalSummary
 from bs_server.storage.documents import Document, read_state, write_state
 
 
