@@ -60,7 +60,9 @@ def external_reply() -> Reply:
     metrics |= {"auc": 0.9, "auc-low": 0.8, "auc-high": 1.0}
     metrics |= {"histogram.metastasis": [1, 7], "histogram.no_metastasis": [6, 2]}
     metrics |= {"histogram.edges": [25], "brier": 0.1}
-    return Reply(MessageType.EXTERNAL, 3, {}, metrics, {"weights-sha256": "b" * 64})
+    return Reply(
+        MessageType.EXTERNAL, 3, {}, metrics, {"weights-sha256": "b" * 64, "compared-sha256": ""}
+    )
 
 
 REPLIES = [

@@ -170,7 +170,7 @@ def test_the_external_answer_counts_the_scans_and_names_the_weights(
     assert {n: getattr(bins.confusion_at(0.0), n) for n in cells} == cells
     estimate, bound = pooled_auc(bins.counts)
     assert abs(estimate - reply.metrics["auc"]) <= bound + 1e-12  # type: ignore[operator]
-    assert reply.texts == {"weights-sha256": digest(request.arrays)}
+    assert reply.texts == {"weights-sha256": digest(request.arrays), "compared-sha256": ""}
 
 
 def test_the_external_evaluation_leaves_its_page_in_the_sites_own_folder(

@@ -35,7 +35,9 @@ def paper_reply(
     metrics |= {"histogram.edges": [25], "brier": 0.13}
     metrics |= changes | {f"histogram.{label}": cells for label, cells in (roc or {}).items()}
     kept = {name: value for name, value in metrics.items() if name not in hide}
-    return Reply(MessageType.EXTERNAL, 5, {}, kept, {"weights-sha256": "0" * 64}, hide)
+    return Reply(
+        MessageType.EXTERNAL, 5, {}, kept, {"weights-sha256": "0" * 64, "compared-sha256": ""}, hide
+    )
 
 
 CONFUSION = ("tp", "fn", "tn", "fp", "overlays")

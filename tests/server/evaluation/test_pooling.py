@@ -44,7 +44,9 @@ def answer(site: int, min_cell: int = 5) -> ExternalSummary:
     }
     judgement = Judgement(result, int(called.sum()), tables, None, {})
     metrics = external_metrics(judgement, min_cell)
-    reply = Reply(MessageType.EXTERNAL, 2, {}, metrics, {"weights-sha256": "0" * 64})
+    reply = Reply(
+        MessageType.EXTERNAL, 2, {}, metrics, {"weights-sha256": "0" * 64, "compared-sha256": ""}
+    )
     return summarise_external(f"site{site}", hide_small_cells(reply, min_cell), QUESTION)
 
 

@@ -7,7 +7,10 @@ held-out scans.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+
+from pydantic import Field
 
 from bs_common.architecture import NamedArrays
 from bs_common.bins import bins_from_metrics, edges_with
@@ -24,10 +27,12 @@ from bs_common.metrics import wilson
 from bs_common.settings import StudySettings
 from bs_common.weights import digest
 from bs_server.config import StudyFolder
+from bs_server.evaluation.compared import Beside, compared_rows
 from bs_server.evaluation.external_figures import benefit_of, calibration_of, curve_of, rates_of
 from bs_server.federation.exchange import Answer, Exchange, NoAnswer, Patience
 from bs_server.federation.reasons import remedy_for
 from bs_server.federation.sites import refused_counts
+from bs_server.results.comparison import ComparisonRow
 from bs_server.results.external_values import (
     MapAgreement,
     Rate,
@@ -37,6 +42,7 @@ from bs_server.results.external_values import (
 )
 from bs_server.results.summary import SMALL_CELL, ExternalSummary
 from bs_server.storage.documents import Document, read_state, write_state
+from bs_server.storage.frozen import FrozenModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +51,14 @@ class Question:
 
     chosen : probability that the study's rule chose on validation scans; None where it chose
         nothing, and the settings' own is taken.
+    beside : further models that are judged on the same scans, each at its own threshold.
     """
 
     round_number: int
     arrays: NamedArrays
     chosen: float | None
     settings: StudySettings
+    beside: tuple[Beside, ...] = ()
 
     @property
     def threshold(self) -> float:
@@ -62,6 +70,14 @@ class Question:
         """How the threshold came about."""
         return "fixed" if self.chosen is None else self.settings.threshold_rule
 
+    def request(self) -> Request:
+        """Put all models into the one request."""
+        numbers: dict[str, Metric] = {"threshold": self.threshold}
+        if self.beside:
+            numbers["compared-thresholds"] = [one.model.threshold for one in self.beside]
+        further = tuple(one.arrays for one in self.beside)
+        return Request(MessageType.EXTERNAL, self.round_number, self.arrays, numbers, further)
+
 
 class AskedFile(Document):
     """What the evaluate sites were, or were about to be, asked about."""
@@ -69,12 +85,14 @@ class AskedFile(Document):
     round: int
     weights_sha256: Sha256
     threshold: float
+    beside: list[FrozenModel] = Field(default_factory=list)
 
 
 class ExternalFile(Document):
-    """Each site's answer, as it lies on disk."""
+    """Each site's answer, as it lies on disk, and its rows on the models beside the study's."""
 
     by_site: dict[str, ExternalSummary]
+    compared: dict[str, list[ComparisonRow]] = Field(default_factory=dict)
 
 
 class ExternalMissing(StudyStopped):
@@ -83,9 +101,18 @@ class ExternalMissing(StudyStopped):
 
 def answered(folder: StudyFolder) -> dict[str, ExternalSummary]:
     """Give the answers that are on disk, by site."""
+    return dict(_on_disk(folder).by_site)
+
+
+def compared(folder: StudyFolder) -> dict[str, list[ComparisonRow]]:
+    """Give the rows that are on disk, by the evaluate site that compared models."""
+    return dict(_on_disk(folder).compared)
+
+
+def _on_disk(folder: StudyFolder) -> ExternalFile:
     if not folder.external.exists():
-        return {}
-    return dict(read_state(folder.external, ExternalFile).by_site)
+        return ExternalFile(version=1, by_site={})
+    return read_state(folder.external, ExternalFile)
 
 
 def ask_once(
@@ -95,11 +122,13 @@ def ask_once(
     *,
     question: Question,
     patience: Patience | None = None,
+    judge_alone: Collection[str] = (),
 ) -> list[ExternalSummary]:
     """Give every evaluate site's judgement of the chosen weights, from disk where it was given.
 
-    All sites are asked at the same time. An answer is on disk before a missing one stops the study,
-    so that nobody is asked twice. A study without an evaluate site has none.
+    All sites are asked at the same time, but those in `judge_alone` after the others, about the
+    study's model without those beside it. An answer is on disk before a missing one stops the
+    study, so that nobody is asked twice. A study without an evaluate site has none.
 
     Raises
     ------
@@ -111,7 +140,13 @@ def ask_once(
     known = answered(folder)
     missing = tuple(site for site in sites if site not in known)
     if missing:
-        known |= _ask(folder, exchange, missing, question, patience)
+        _write_down(folder, question, missing)
+        comparing = tuple(site for site in missing if site not in judge_alone)
+        alone = tuple(site for site in missing if site in judge_alone)
+        reasons = _ask(folder, exchange, comparing, question, patience)
+        reasons |= _ask(folder, exchange, alone, replace(question, beside=()), patience)
+        _require_all(reasons)
+    known = answered(folder)
     return [known[site] for site in sorted(sites)]
 
 
@@ -121,18 +156,29 @@ def _ask(
     sites: tuple[str, ...],
     question: Question,
     patience: Patience | None,
-) -> dict[str, ExternalSummary]:
-    _write_down(folder, question, sites)
-    numbers: dict[str, Metric] = {"threshold": question.threshold}
-    request = Request(MessageType.EXTERNAL, question.round_number, question.arrays, numbers)
-    found, reasons = {}, {}
-    for site, answer in exchange.ask(request, sites, patience=patience).items():
+) -> dict[str, str]:
+    """Ask, keep the answers on disk, and give each site without a usable one with the reason."""
+    if not sites:
+        return {}
+    found, rows, reasons = {}, {}, {}
+    seed = question.settings.seed
+    for site, answer in exchange.ask(question.request(), sites, patience=patience).items():
         try:
-            found[site] = _read(site, answer, question)
+            reply = _usable(answer, question)
+            found[site] = summarise_external(site, reply, question)
+            if question.beside:
+                rows[site] = compared_rows(reply, question.beside, site=site, seed=seed)
         except ReplyRefused as error:
+            found.pop(site, None)
             reasons[site] = error.reason
-    by_site = dict(sorted((answered(folder) | found).items()))
-    write_state(folder.external, ExternalFile(version=1, by_site=by_site))
+    known = _on_disk(folder)
+    by_site = dict(sorted((known.by_site | found).items()))
+    kept = ExternalFile(version=1, by_site=by_site, compared=known.compared | rows)
+    write_state(folder.external, kept)
+    return reasons
+
+
+def _require_all(reasons: Mapping[str, str]) -> None:
     if reasons:
         named = ", ".join(f"{site} ({reason})" for site, reason in sorted(reasons.items()))
         raise ExternalMissing(
@@ -142,7 +188,6 @@ def _ask(
                 otherwise="Mend the cause there, then run again: only this step is left.",
             ),
         )
-    return found
 
 
 def _write_down(folder: StudyFolder, question: Question, sites: tuple[str, ...]) -> None:
@@ -151,6 +196,7 @@ def _write_down(folder: StudyFolder, question: Question, sites: tuple[str, ...])
         round=question.round_number,
         weights_sha256=digest(question.arrays),
         threshold=question.threshold,
+        beside=[one.model for one in question.beside],
     )
     if not folder.external_asked.exists():
         write_state(folder.external_asked, asked)
@@ -161,18 +207,23 @@ def _write_down(folder: StudyFolder, question: Question, sites: tuple[str, ...])
             f"{', '.join(sites)} {verb} asked about round {before.round} "
             f"({before.weights_sha256[:12]}, threshold {before.threshold:.4f}) already; now round "
             f"{asked.round} ({asked.weights_sha256[:12]}, threshold {asked.threshold:.4f}) would "
-            "be put to the held-out scans.",
+            f"be put to the held-out scans{_with(asked)}.",
             remedy="A held-out cohort judges one model. Find out what changed the choice: the "
             "rounds on disk, or 'candidates' in study.toml.",
         )
 
 
-def _read(site: str, answer: Answer, question: Question) -> ExternalSummary:
+def _with(asked: AskedFile) -> str:
+    sites = ", ".join(model.site for model in asked.beside)
+    return f" beside those of {sites} alone" if sites else ""
+
+
+def _usable(answer: Answer, question: Question) -> Reply:
     if isinstance(answer, NoAnswer):
         raise ReplyRefused(answer.reason, "no usable answer")
     if answer.texts["weights-sha256"] != digest(question.arrays):
         raise ReplyRefused("other_weights", "the site judged other weights than it was sent")
-    return summarise_external(site, answer, question)
+    return answer
 
 
 def summarise_external(site: str, reply: Reply, question: Question) -> ExternalSummary:

@@ -44,9 +44,9 @@ class ComparisonRow(PartlyHidden):
     difference : federated minus this model; None for the federated one.
     threshold : chosen by the study's rule on the model's own validation scans.
     tp, fn, tn, fp : scans at `threshold`, positive meaning metastasis.
-    rounded_to : 1 where the table is exact; otherwise `tp` and `fp` are rounded to a multiple of
-        this, the table's rows still adding to all scans of the class. So the difference of two
-        models' counts tells of no small group.
+    rounded_to : 1 where the table is exact; otherwise each of its counts is the middle of at least
+        so many possible ones, so that the difference of two models' counts tells of no small group.
+        The rows still add to all scans of the class.
     hidden : the field's name -> why it is null.
     """
 
