@@ -18,16 +18,7 @@ from bs_server.oversight.control import StopRequested
 from bs_server.results.comparison import ComparisonRow
 from bs_server.results.summary import Summary
 from bs_server.storage.frozen import FrozenModels
-from support.fake_study import ROLES, SETTINGS, FakeStudy, make_fake_study
-
-COMPARING = SETTINGS.model_copy(update={"compare_local": True, "threshold_rule": "youden"})
-RELEASING = Policy(min_cell=1, release_local=True)
-JUDGING = Policy(min_cell=1, external_models=4)
-OPEN = {**dict.fromkeys(ROLES, RELEASING), "namur": JUDGING}
-
-
-def make(path: Path, **policies: Policy) -> FakeStudy:
-    return make_fake_study(path, settings=COMPARING, policies=OPEN | policies)
+from support.fake_study import COMPARING, ROLES, make_comparing_study, make_fake_study
 
 
 def rows(summary: Summary) -> list[ComparisonRow]:
@@ -36,7 +27,7 @@ def rows(summary: Summary) -> list[ComparisonRow]:
 
 
 def test_every_site_s_own_model_stands_beside_the_study_s(tmp_path: Path) -> None:
-    summary = make(tmp_path).run()
+    summary = make_comparing_study(tmp_path).run()
 
     assert [(row.model, row.site) for row in rows(summary)] == [
         ("federated", None),
@@ -49,7 +40,7 @@ def test_every_site_s_own_model_stands_beside_the_study_s(tmp_path: Path) -> Non
 
 
 def test_the_judging_site_gets_one_request_with_all_frozen_models(tmp_path: Path) -> None:
-    study = make(tmp_path)
+    study = make_comparing_study(tmp_path)
 
     summary = study.run()
 
@@ -66,7 +57,7 @@ def test_the_judging_site_gets_one_request_with_all_frozen_models(tmp_path: Path
 
 
 def test_models_are_on_disk_before_the_judging_site_is_asked(tmp_path: Path) -> None:
-    study = make(tmp_path)
+    study = make_comparing_study(tmp_path)
     seen: list[int] = []
 
     def look(site: str, reply: Message) -> Message:
@@ -84,7 +75,7 @@ def test_models_are_on_disk_before_the_judging_site_is_asked(tmp_path: Path) -> 
 
 
 def test_a_site_that_keeps_its_model_is_an_outcome_with_a_reason(tmp_path: Path) -> None:
-    study = make(tmp_path, aalborg=Policy(min_cell=1))
+    study = make_comparing_study(tmp_path, aalborg=Policy(min_cell=1))
 
     summary = study.run()
 
@@ -95,7 +86,7 @@ def test_a_site_that_keeps_its_model_is_an_outcome_with_a_reason(tmp_path: Path)
 
 
 def test_a_site_that_does_not_answer_is_left_out_after_the_deadline(tmp_path: Path) -> None:
-    study = make(tmp_path)
+    study = make_comparing_study(tmp_path)
     study.link.change = lambda site, reply: (
         None if (site, reply.metadata.message_type) == ("bonn", "train.local") else reply
     )
@@ -108,7 +99,7 @@ def test_a_site_that_does_not_answer_is_left_out_after_the_deadline(tmp_path: Pa
 
 def test_where_no_site_lets_its_model_out_the_study_s_own_is_judged_alone(tmp_path: Path) -> None:
     closed = Policy(min_cell=1)
-    study = make(tmp_path, **dict.fromkeys(ROLES, closed), namur=closed)
+    study = make_comparing_study(tmp_path, **dict.fromkeys(ROLES, closed), namur=closed)
 
     summary = study.run()
 
@@ -119,7 +110,7 @@ def test_where_no_site_lets_its_model_out_the_study_s_own_is_judged_alone(tmp_pa
 
 
 def test_a_judging_site_that_allows_fewer_models_judges_the_study_s_alone(tmp_path: Path) -> None:
-    study = make(tmp_path, namur=Policy(min_cell=1, external_models=3))
+    study = make_comparing_study(tmp_path, namur=Policy(min_cell=1, external_models=3))
 
     summary = study.run()
 
@@ -142,7 +133,7 @@ def test_a_study_without_the_setting_asks_nobody_for_a_model_of_its_own(tmp_path
 def test_a_study_stopped_while_sites_train_alone_asks_only_those_that_are_missing(
     tmp_path: Path,
 ) -> None:
-    study = make(tmp_path)
+    study = make_comparing_study(tmp_path)
     study.link.change = lambda site, reply: (
         None if (site, reply.metadata.message_type) == ("bonn", "train.local") else reply
     )
@@ -167,7 +158,7 @@ def test_a_study_stopped_while_sites_train_alone_asks_only_those_that_are_missin
 
 
 def test_a_study_stopped_before_it_was_judged_asks_for_no_model_again(tmp_path: Path) -> None:
-    study = make(tmp_path)
+    study = make_comparing_study(tmp_path)
     study.link.change = lambda site, reply: (
         None if reply.metadata.message_type == "query.external" else reply
     )
@@ -183,7 +174,7 @@ def test_a_study_stopped_before_it_was_judged_asks_for_no_model_again(tmp_path: 
 
 
 def test_a_finished_study_that_is_run_again_has_the_same_comparison(tmp_path: Path) -> None:
-    study = make(tmp_path)
+    study = make_comparing_study(tmp_path)
     first = study.run()
     study.link.sent.clear()
 
@@ -194,7 +185,7 @@ def test_a_finished_study_that_is_run_again_has_the_same_comparison(tmp_path: Pa
 
 
 def test_a_damaged_model_is_not_judged(tmp_path: Path) -> None:
-    study = make(tmp_path)
+    study = make_comparing_study(tmp_path)
     study.link.change = lambda site, reply: (
         None if reply.metadata.message_type == "query.external" else reply
     )
@@ -223,7 +214,7 @@ def test_a_damaged_model_is_not_judged(tmp_path: Path) -> None:
 def test_a_model_that_is_not_what_was_asked_for_is_left_out(
     tmp_path: Path, where: str, key: str, value: Any, reason: str
 ) -> None:
-    study = make(tmp_path)
+    study = make_comparing_study(tmp_path)
 
     def other(site: str, reply: Message) -> Message:
         if (site, reply.metadata.message_type) == ("aachen", "train.local"):
@@ -239,7 +230,7 @@ def test_a_model_that_is_not_what_was_asked_for_is_left_out(
 
 
 def test_a_judgement_of_other_models_is_not_taken(tmp_path: Path) -> None:
-    study = make(tmp_path)
+    study = make_comparing_study(tmp_path)
 
     def other(_site: str, reply: Message) -> Message:
         if reply.metadata.message_type == "query.external":

@@ -79,3 +79,16 @@ def make_fake_study(
     apps = {n: fake_app(works[n], role, path, policy=own.get(n)) for n, role in roles.items()}
     link = FakeLink(apps)
     return FakeStudy(path, study, link, works)
+
+
+COMPARING = SETTINGS.model_copy(update={"compare_local": True, "threshold_rule": "youden"})
+# Every train site lets its own model out, and the judging site judges them all.
+OPEN = {
+    **dict.fromkeys(ROLES, Policy(min_cell=1, release_local=True)),
+    **dict.fromkeys(JUDGE, Policy(min_cell=1, external_models=4)),
+}
+
+
+def make_comparing_study(path: Path, **policies: Policy) -> FakeStudy:
+    """Make one that compares with models of single sites, some sites with a policy of their own."""
+    return make_fake_study(path, settings=COMPARING, policies=OPEN | policies)

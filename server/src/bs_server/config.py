@@ -213,6 +213,11 @@ class StudyFolder:
         """The result as a page."""
         return self.path / "report.html"
 
+    @property
+    def comparison(self) -> Path:
+        """The models compared, as CSV."""
+        return self.path / "comparison.csv"
+
     def read(self) -> StudyFile:
         """Read the study file, or raise ConfigError naming every fault in it."""
         if not self.study_file.exists():

@@ -7,6 +7,7 @@ import functools
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from bs_server.report import external, tables, wording
+from bs_server.report.comparison import comparison_view
 from bs_server.report.headline import headline
 from bs_server.report.rounds import rounds_figure
 from bs_server.results.summary import ExternalSummary, Summary
@@ -34,6 +35,7 @@ def render_report(summary: Summary) -> str:
         "settings": summary.settings.model_dump(mode="json"),
         "messages": tables.message_rows(summary),
         "hidden_reasons": _hidden_reasons(summary),
+        "comparison": comparison_view(summary.comparison),
         "moment": wording.moment,
         "threshold": wording.threshold,
         "judges": " and ".join(one.site for one in summary.external_sites)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import get_args
 
-from bs_common.contract import MessageType, reply_shapes
+from bs_common.contract import MessageType, reply_shapes, requests_of
+from bs_common.settings import Role
 from bs_common.terms import contents_of
 from bs_server.report import wording
 from bs_server.report.external import observed_share
@@ -237,7 +239,8 @@ def message_rows(summary: Summary) -> list[MessageRow]:
     contents = {
         kind.value.rpartition(".")[2]: contents_of(kind, summary.settings)
         for kind in MessageType
-        if kind is not MessageType.INITIAL or reply_shapes(kind, summary.settings)
+        if any(kind in requests_of(role, summary.settings) for role in get_args(Role))
+        and (kind is not MessageType.INITIAL or reply_shapes(kind, summary.settings))
     }
     sent = (kind for kinds in summary.messages.values() for kind in kinds)
     return [
