@@ -121,6 +121,24 @@ def test_a_judging_site_that_allows_fewer_models_judges_the_study_s_alone(tmp_pa
     assert study.sent("namur").count("query.external") == 1
 
 
+def test_a_judging_site_that_was_asked_about_one_model_is_asked_about_that_again(
+    tmp_path: Path,
+) -> None:
+    study = make_comparing_study(tmp_path, namur=Policy(min_cell=1, external_models=3))
+    study.link.change = lambda site, reply: (
+        None if reply.metadata.message_type == "query.external" else reply
+    )
+    study.run()
+    study.link.change = lambda _site, reply: reply
+    study.works["namur"].external_models = 4  # it counts the earlier question among its four
+
+    summary = study.run()
+
+    assert summary.outcome == "finished"
+    assert summary.comparison is not None
+    assert summary.comparison.not_compared == {"namur": "policy_models"}
+
+
 def test_a_study_without_the_setting_asks_nobody_for_a_model_of_its_own(tmp_path: Path) -> None:
     study = make_fake_study(tmp_path)
 

@@ -15,13 +15,8 @@ from bs_common.contract import MessageType
 from bs_common.messages import Request
 from bs_server.config import StudyFile, StudyFolder
 from bs_server.evaluation.compared import Beside, comparison_of
-from bs_server.evaluation.external import (
-    ExternalMissing,
-    Question,
-    answered,
-    ask_once,
-    compared,
-)
+from bs_server.evaluation.external import ExternalMissing, ask_once
+from bs_server.evaluation.question import Question, answered, compared
 from bs_server.federation.attendance import Attendance, Told
 from bs_server.federation.exchange import Exchange, Link, NoAnswer, Patience, wait_for_all
 from bs_server.federation.local_models import LocalModels

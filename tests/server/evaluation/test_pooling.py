@@ -15,8 +15,9 @@ from bs_common.contract import MessageType
 from bs_common.messages import Reply
 from bs_common.metrics import Confusion
 from bs_common.settings import StudySettings
-from bs_server.evaluation.external import Question, summarise_external
+from bs_server.evaluation.external import summarise_external
 from bs_server.evaluation.pooling import pool_external
+from bs_server.evaluation.question import Question
 from bs_server.results.summary import POOLED, ExternalSummary
 
 THRESHOLD = 0.6

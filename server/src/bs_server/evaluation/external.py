@@ -1,34 +1,29 @@
 """The one external evaluation: each evaluate site is asked once, and its answer kept on disk.
 
-What is asked is written down before it is sent. After a crash in between, the very same question
-may be sent again, which a site answers from its own record; another model is never put to the
-held-out scans.
+After a crash in between, the very same question may be sent again, which a site answers from its
+own record.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from pydantic import Field
-
-from bs_common.architecture import NamedArrays
 from bs_common.bins import bins_from_metrics, edges_with
 from bs_common.contract import (
     AGREEMENT_MEASURES,
     AGREEMENT_SOURCES,
     CONFUSION_CELLS,
     SUBGROUPS,
-    MessageType,
 )
-from bs_common.errors import ReplyRefused, StudyStopped, TrustError
-from bs_common.messages import Metric, Reply, Request
+from bs_common.errors import ReplyRefused, StudyStopped
+from bs_common.messages import Reply
 from bs_common.metrics import wilson
-from bs_common.settings import StudySettings
 from bs_common.weights import digest
 from bs_server.config import StudyFolder
-from bs_server.evaluation.compared import Beside, compared_rows
+from bs_server.evaluation.compared import compared_rows
 from bs_server.evaluation.external_figures import benefit_of, calibration_of, curve_of, rates_of
+from bs_server.evaluation.question import Question, answered, keep_answers, write_down
 from bs_server.federation.exchange import Answer, Exchange, NoAnswer, Patience
 from bs_server.federation.reasons import remedy_for
 from bs_server.federation.sites import refused_counts
@@ -37,82 +32,13 @@ from bs_server.results.external_values import (
     MapAgreement,
     Rate,
     ScoreTable,
-    Sha256,
     SubgroupTable,
 )
 from bs_server.results.summary import SMALL_CELL, ExternalSummary
-from bs_server.storage.documents import Document, read_state, write_state
-from bs_server.storage.frozen import FrozenModel
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What the evaluate sites are asked to judge.
-
-    chosen : probability that the study's rule chose on validation scans; None where it chose
-        nothing, and the settings' own is taken.
-    beside : further models that are judged on the same scans, each at its own threshold.
-    """
-
-    round_number: int
-    arrays: NamedArrays
-    chosen: float | None
-    settings: StudySettings
-    beside: tuple[Beside, ...] = ()
-
-    @property
-    def threshold(self) -> float:
-        """Probability from which a scan is called positive."""
-        return self.settings.threshold if self.chosen is None else self.chosen
-
-    @property
-    def rule(self) -> str:
-        """How the threshold came about."""
-        return "fixed" if self.chosen is None else self.settings.threshold_rule
-
-    def request(self) -> Request:
-        """Put all models into the one request."""
-        numbers: dict[str, Metric] = {"threshold": self.threshold}
-        if self.beside:
-            numbers["compared-thresholds"] = [one.model.threshold for one in self.beside]
-        further = tuple(one.arrays for one in self.beside)
-        return Request(MessageType.EXTERNAL, self.round_number, self.arrays, numbers, further)
-
-
-class AskedFile(Document):
-    """What the evaluate sites were, or were about to be, asked about."""
-
-    round: int
-    weights_sha256: Sha256
-    threshold: float
-    beside: list[FrozenModel] = Field(default_factory=list)
-
-
-class ExternalFile(Document):
-    """Each site's answer, as it lies on disk, and its rows on the models beside the study's."""
-
-    by_site: dict[str, ExternalSummary]
-    compared: dict[str, list[ComparisonRow]] = Field(default_factory=dict)
 
 
 class ExternalMissing(StudyStopped):
     """An evaluate site has not judged the model yet; only this step is left."""
-
-
-def answered(folder: StudyFolder) -> dict[str, ExternalSummary]:
-    """Give the answers that are on disk, by site."""
-    return dict(_on_disk(folder).by_site)
-
-
-def compared(folder: StudyFolder) -> dict[str, list[ComparisonRow]]:
-    """Give the rows that are on disk, by the evaluate site that compared models."""
-    return dict(_on_disk(folder).compared)
-
-
-def _on_disk(folder: StudyFolder) -> ExternalFile:
-    if not folder.external.exists():
-        return ExternalFile(version=1, by_site={})
-    return read_state(folder.external, ExternalFile)
 
 
 def ask_once(
@@ -140,9 +66,9 @@ def ask_once(
     known = answered(folder)
     missing = tuple(site for site in sites if site not in known)
     if missing:
-        _write_down(folder, question, missing)
-        comparing = tuple(site for site in missing if site not in judge_alone)
-        alone = tuple(site for site in missing if site in judge_alone)
+        asked = write_down(folder, question, missing, judge_alone)
+        comparing = tuple(site for site in missing if site not in asked.alone)
+        alone = tuple(site for site in missing if site in asked.alone)
         reasons = _ask(folder, exchange, comparing, question, patience)
         reasons |= _ask(folder, exchange, alone, replace(question, beside=()), patience)
         _require_all(reasons)
@@ -160,7 +86,9 @@ def _ask(
     """Ask, keep the answers on disk, and give each site without a usable one with the reason."""
     if not sites:
         return {}
-    found, rows, reasons = {}, {}, {}
+    found: dict[str, ExternalSummary] = {}
+    rows: dict[str, list[ComparisonRow]] = {}
+    reasons: dict[str, str] = {}
     seed = question.settings.seed
     for site, answer in exchange.ask(question.request(), sites, patience=patience).items():
         try:
@@ -171,10 +99,7 @@ def _ask(
         except ReplyRefused as error:
             found.pop(site, None)
             reasons[site] = error.reason
-    known = _on_disk(folder)
-    by_site = dict(sorted((known.by_site | found).items()))
-    kept = ExternalFile(version=1, by_site=by_site, compared=known.compared | rows)
-    write_state(folder.external, kept)
+    keep_answers(folder, found, rows)
     return reasons
 
 
@@ -188,34 +113,6 @@ def _require_all(reasons: Mapping[str, str]) -> None:
                 otherwise="Mend the cause there, then run again: only this step is left.",
             ),
         )
-
-
-def _write_down(folder: StudyFolder, question: Question, sites: tuple[str, ...]) -> None:
-    asked = AskedFile(
-        version=1,
-        round=question.round_number,
-        weights_sha256=digest(question.arrays),
-        threshold=question.threshold,
-        beside=[one.model for one in question.beside],
-    )
-    if not folder.external_asked.exists():
-        write_state(folder.external_asked, asked)
-    before = read_state(folder.external_asked, AskedFile)
-    if before != asked:
-        verb = "was" if len(sites) == 1 else "were"
-        raise TrustError(
-            f"{', '.join(sites)} {verb} asked about round {before.round} "
-            f"({before.weights_sha256[:12]}, threshold {before.threshold:.4f}) already; now round "
-            f"{asked.round} ({asked.weights_sha256[:12]}, threshold {asked.threshold:.4f}) would "
-            f"be put to the held-out scans{_with(asked)}.",
-            remedy="A held-out cohort judges one model. Find out what changed the choice: the "
-            "rounds on disk, or 'candidates' in study.toml.",
-        )
-
-
-def _with(asked: AskedFile) -> str:
-    sites = ", ".join(model.site for model in asked.beside)
-    return f" beside those of {sites} alone" if sites else ""
 
 
 def _usable(answer: Answer, question: Question) -> Reply:
