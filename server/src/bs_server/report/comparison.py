@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from bs_server.report import wording
 from bs_server.report.drawing import INK, MAIN, MARK, QUIET, inline_svg, report_style
@@ -27,12 +28,12 @@ _REASONS = {
     "small_cell": "it has fewer scans of a class than it may show (min_cell)",
 }
 _ORDER = {"federated": 0, "centralised": 1, "local": 2}
-_ROW_INCH, _MARGIN_INCH = 0.3, 0.95
+_ROW_INCH, _MARGIN_INCH = 0.3, 1.1
 
 
 @dataclass(frozen=True, slots=True)
 class ComparisonLine:
-    """One model's row in words; the study's own stands out."""
+    """One model's row in words; an interval is empty where there is none."""
 
     model: str
     evaluate_site: str
@@ -126,9 +127,9 @@ def comparison_line(row: ComparisonRow) -> ComparisonLine:
         evaluate_site=row.evaluate_site,
         seed=str(row.seed),
         auc=wording.cell(wording.number(row.auc, 3), "auc", row.hidden),
-        auc_interval=wording.interval("auc", row.auc_low, row.auc_high) or wording.GAP,
+        auc_interval=wording.interval("auc", row.auc_low, row.auc_high) or "",
         difference=f"{gain.value:+.3f}" if gain else missing,
-        difference_interval=f"{gain.low:+.3f} to {gain.high:+.3f}" if gain else wording.GAP,
+        difference_interval=f"{gain.low:+.3f} to {gain.high:+.3f}" if gain else "",
         p=_p_text(gain.p) if gain else wording.GAP,
         sensitivity=_share(row.sensitivity, "tp", row.hidden),
         specificity=_share(row.specificity, "tn", row.hidden),
@@ -219,8 +220,8 @@ def _draw_interval(
 def _finish(left: Axes, right: Axes, labels: Sequence[str]) -> None:
     left.set_yticks(range(len(labels)), labels)
     left.set_ylim(len(labels) - 0.5, -0.5)
-    left.set_xlabel("AUC on the evaluate site's scans (95 % CI)")
-    right.set_xlabel("AUC, federated minus this model (95 % CI, paired)")
+    left.set_xlabel("AUC on held-out scans\n(95 % CI)")
+    right.set_xlabel("AUC, federated minus this model\n(95 % CI, paired)")
     right.axvline(0, color=MARK, linewidth=1.0, linestyle=(0, (4, 2)), zorder=0)
     for text, place, side in (("this model better", -4, "right"), ("federation gains", 4, "left")):
         right.annotate(
@@ -234,6 +235,7 @@ def _finish(left: Axes, right: Axes, labels: Sequence[str]) -> None:
             fontsize=8,
         )
     for axes in (left, right):
+        axes.xaxis.set_major_locator(MaxNLocator(5))  # more run into one another
         axes.tick_params(axis="y", length=0)
         axes.grid(axis="x", color=QUIET, alpha=0.25, linewidth=0.6)
         axes.spines["left"].set_visible(False)
