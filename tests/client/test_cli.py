@@ -181,6 +181,14 @@ def test_join_keeps_the_smallest_count_and_the_proxy_that_it_was_given(folder: P
     assert file.connection.proxy == "http://proxy.example.org:3128"
 
 
+def test_join_lets_models_of_this_site_out_and_more_be_judged_only_when_told(folder: Path) -> None:
+    join(folder, "--release-local", "--external-models", "3")
+
+    assert SiteFolder(folder / "site").read().policy == Policy(
+        release_local=True, external_models=3
+    )
+
+
 @pytest.mark.parametrize("value", ["0", "1001", "-3", "five"])
 def test_join_explains_a_smallest_count_out_of_range(folder: Path, value: str) -> None:
     result = join(folder, "--min-cell", value)
@@ -204,7 +212,7 @@ def test_join_with_another_policy_is_explained(folder: Path) -> None:
     result = join(folder, "--min-cell", "10")
 
     assert result.exit_code == 1
-    assert "another min_cell" in result.stderr
+    assert "another policy" in result.stderr
     assert "What to do: Edit that file" in result.stderr
 
 

@@ -55,18 +55,26 @@ def evaluate_reply() -> Reply:
     return Reply(MessageType.EVALUATE, 2, {}, metrics)
 
 
+def local_reply() -> Reply:
+    metrics = {**evaluate_reply().metrics, "best-round": 2, "train-examples": 44}
+    return Reply(MessageType.LOCAL, 0, HEAD, metrics, {"start-sha256": "c" * 64})
+
+
 def external_reply() -> Reply:
     metrics: dict[str, Metric] = {"tp": 7, "fn": 1, "tn": 6, "fp": 2, "overlays": 9}
     metrics |= {"auc": 0.9, "auc-low": 0.8, "auc-high": 1.0}
     metrics |= {"histogram.metastasis": [1, 7], "histogram.no_metastasis": [6, 2]}
     metrics |= {"histogram.edges": [25], "brier": 0.1}
-    return Reply(MessageType.EXTERNAL, 3, {}, metrics, {"weights-sha256": "b" * 64})
+    return Reply(
+        MessageType.EXTERNAL, 3, {}, metrics, {"weights-sha256": "b" * 64, "compared-sha256": ""}
+    )
 
 
 REPLIES = [
     describe_reply(),
     Reply(MessageType.INITIAL, 0),
     train_reply(),
+    local_reply(),
     evaluate_reply(),
     external_reply(),
     Reply(MessageType.FINISH, 0),
@@ -103,6 +111,61 @@ def test_a_request_arrives_as_it_was_sent(kind: MessageType) -> None:
     assert (read.message_type, read.round_number) == (kind, 3)
     assert list(read.arrays) == list(sent.arrays)
     assert all(np.array_equal(read.arrays[name], array) for name, array in sent.arrays.items())
+
+
+COMPARING = SETTINGS.model_copy(update={"compare_local": True})
+
+
+def three_models(**numbers: Any) -> Request:
+    others = tuple({n: a + np.float32(k) for n, a in HEAD.items()} for k in (1, 2))
+    given: dict[str, Metric] = {"threshold": 0.5, "compared-thresholds": [0.25, 0.75]}
+    given |= numbers
+    return Request(MessageType.EXTERNAL, 3, HEAD, given, others)
+
+
+def test_models_to_be_compared_arrive_in_their_order() -> None:
+    sent = three_models()
+
+    content = over_the_wire(write_request(sent, COMPARING))
+    read = read_request("query.external", content, COMPARING)
+
+    assert (read.models, read.numbers) == (3, sent.numbers)
+    for found, expected in zip(read.compared, sent.compared, strict=True):
+        assert all(np.array_equal(found[name], expected[name]) for name in HEAD)
+
+
+def reason_of_three(settings: Any, change: Any = lambda content: None, **numbers: Any) -> str:
+    content = write_request(three_models(**numbers), settings)
+    change(content)
+    with pytest.raises(ContractError) as refused:
+        read_request("query.external", content, settings)
+    return refused.value.reason
+
+
+def test_models_are_compared_only_where_that_was_agreed() -> None:
+    assert reason_of_three(SETTINGS) == "unknown_record"
+
+
+@pytest.mark.parametrize("thresholds", [[], [0.5], [0.5] * 3])
+def test_every_model_compared_has_one_threshold(thresholds: list[float]) -> None:
+    assert reason_of_three(COMPARING, **{"compared-thresholds": thresholds}) == "length"
+
+
+def test_a_model_compared_is_checked_as_any_other() -> None:
+    def too_many(content: RecordDict) -> None:
+        for place in range(3, 9):
+            content[f"compared-{place}"] = content["compared-1"]
+
+    def unnamed(content: RecordDict) -> None:
+        content["compared-x"] = content.pop("compared-2")
+
+    def broken(content: RecordDict) -> None:
+        array = content.array_records["compared-2"]["weights"]
+        array.data = array.data[:-4] + np.float32("nan").tobytes()
+
+    assert reason_of_three(COMPARING, too_many) == "unknown_record"
+    assert reason_of_three(COMPARING, unnamed) == "unknown_record"
+    assert reason_of_three(COMPARING, broken) == "not_finite"
 
 
 Change = Callable[[RecordDict], object]

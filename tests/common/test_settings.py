@@ -28,6 +28,7 @@ OTHER: dict[str, Any] = {
     "bootstrap_resamples": 100,
     "validation_fraction": 0.2,
     "min_cell": 10,
+    "compare_local": True,
 }
 
 

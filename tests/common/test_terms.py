@@ -57,9 +57,26 @@ def test_a_reviewer_reads_who_what_how_often_and_what_never_leaves() -> None:
 
 @pytest.mark.parametrize("role", ["train", "evaluate"])
 def test_each_role_is_told_what_it_answers_and_nothing_else(role: Role) -> None:
-    told = {heading for heading in clauses(role=role) if heading.startswith("Leaves")}
+    agreed = StudySettings(name="all", compare_local=True)
+    told = clauses(role=role, settings=agreed)
 
-    assert told == {f"Leaves {OCCASIONS[kind]}" for kind in REQUESTS_BY_ROLE[role]}
+    leaving = {heading for heading in told if heading.startswith("Leaves")}
+    assert leaving == {f"Leaves {OCCASIONS[kind]}" for kind in REQUESTS_BY_ROLE[role]}
+
+
+@pytest.mark.parametrize("role", ["train", "evaluate"])
+def test_models_of_single_sites_are_named_only_where_they_are_compared(role: Role) -> None:
+    without, with_them = (
+        clauses(role=role, settings=HEAD.model_copy(update={"compare_local": compared}))
+        for compared in (False, True)
+    )
+
+    local = f"Leaves {OCCASIONS[MessageType.LOCAL]}"
+    assert local not in without
+    assert (local in with_them) is (role == "train")
+    policy = {"train": "release_local", "evaluate": "external_models"}[role]
+    assert policy not in str(without)
+    assert policy in with_them["Computed here"]
 
 
 @pytest.mark.parametrize(("trainable", "asked"), [("head", False), ("block5", True), ("all", True)])

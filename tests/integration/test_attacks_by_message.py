@@ -211,6 +211,14 @@ def test_a_request_outside_the_sites_own_policy_is_refused_and_both_sides_have_t
     assert under.news()[-1] == ("namur", reason)
 
 
+def test_a_site_lets_no_model_of_its_own_out_that_was_not_agreed_on(under: Attacked) -> None:
+    with site_with_gate(under, "aachen"):
+        answer = under.ask("aachen", MessageType.LOCAL)
+
+    assert answer == NoAnswer("not_agreed")
+    assert under.news()[-1] == ("aachen", "not_agreed")
+
+
 def test_an_evaluate_site_does_not_train(under: Attacked) -> None:
     with site_with_gate(under, "namur"):
         answer = under.ask("namur", MessageType.TRAIN)

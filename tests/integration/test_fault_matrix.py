@@ -566,7 +566,7 @@ def test_a_disturbed_study_ends_with_the_bytes_of_an_undisturbed_one(
 
 
 # The product's own programs with TensorFlow: rounds of forty short epochs, kept at every step.
-REAL = HEAD.model_copy(update={"local_epochs": 40, "rounds": 3})
+REAL = HEAD.model_copy(update={"local_epochs": 40, "rounds": 3, "compare_local": False})
 
 
 def new_real_study(root: Path, data: Mapping[str, DataSettings]) -> tuple[MadeStudy, int]:

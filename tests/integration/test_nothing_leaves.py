@@ -64,15 +64,16 @@ def test_nothing_of_a_scan_or_patient_is_on_the_wire(
     assert {name: kinds[kind] for name, kinds in found.items() if kind in kinds} == {}
 
 
-def test_the_only_arrays_that_leave_are_the_models_in_train_replies(
+def test_the_only_arrays_that_leave_are_the_models_in_replies_to_training(
     objects: dict[str, WireObject],
 ) -> None:
     replies = sent_replies(objects)
 
     model = {"arrays/weights": float32_form((parameter_count("head"),))}
-    trained = [reply.arrays for reply in replies if reply.message_type == MessageType.TRAIN]
-    others = [reply.arrays for reply in replies if reply.message_type != MessageType.TRAIN]
-    assert trained == [model] * 2 * HEAD.rounds
+    training = (MessageType.TRAIN, MessageType.LOCAL)
+    trained = [reply.arrays for reply in replies if reply.message_type in training]
+    others = [reply.arrays for reply in replies if reply.message_type not in training]
+    assert trained == [model] * 2 * (HEAD.rounds + 1)
     assert not any(others)
 
 

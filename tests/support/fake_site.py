@@ -16,8 +16,9 @@ from flwr.supercore.task_identity import TaskIdentity
 from bs_client.config import Policy
 from bs_client.federation.activity import Activity
 from bs_client.federation.app import make_app
+from bs_client.federation.asked import Asked
 from bs_client.federation.gate import Gate
-from bs_common.architecture import backbone_shapes
+from bs_common.architecture import backbone_shapes, initial_head
 from bs_common.audit import AuditLog, Passage
 from bs_common.bins import COUNTS_NAMES, edges_with
 from bs_common.contract import COHORT_CELLS, MessageType, reply_shapes
@@ -40,6 +41,7 @@ class FakeWork:
     backbone_sha256: str = "a" * 64
     data_sha256: str = "d" * 64
     activity: Activity = field(default_factory=Activity)
+    external_models: int = 1
     seen: list[Request] = field(default_factory=list)
 
     def describe(self, request: Request) -> Reply:
@@ -52,7 +54,7 @@ class FakeWork:
             ("version.bs-client", "version.python", "version.keras", "version.flwr"), "1.0"
         )
         texts["version.backend"] = "numpy 1.0"
-        more = {"synthetic": 1, "min-cell": 1}
+        more = {"synthetic": 1, "min-cell": 1, "external-models": self.external_models}
         return Reply(MessageType.DESCRIBE, request.round_number, {}, metrics | more, texts)
 
     def initial(self, request: Request) -> Reply:
@@ -67,16 +69,27 @@ class FakeWork:
         metrics = {"num-examples": 2 * self.positives, "loss": 0.5, "accuracy": 0.75}
         return Reply(MessageType.TRAIN, request.round_number, arrays, metrics)
 
+    def local(self, request: Request) -> Reply:
+        self.seen.append(request)
+        start = initial_head(self.settings.seed)
+        arrays = {name: array + np.float32(3 * self.step) for name, array in start.items()}
+        metrics = {**self._validation(request), "best-round": 1}
+        metrics["train-examples"] = 2 * self.positives
+        texts = {"start-sha256": digest(start)}
+        return Reply(MessageType.LOCAL, request.round_number, arrays, metrics, texts)
+
     def evaluate(self, request: Request) -> Reply:
         self.seen.append(request)
+        return Reply(MessageType.EVALUATE, request.round_number, {}, self._validation(request))
+
+    def _validation(self, request: Request) -> dict[str, Metric]:
         counts = histogram(*self._scores(request))
-        metrics = {
+        return {
             "num-examples": 16,
             "loss": 1.0 / (1 + request.round_number),
             "histogram.no_metastasis": counts[0].tolist(),
             "histogram.metastasis": counts[1].tolist(),
         }
-        return Reply(MessageType.EVALUATE, request.round_number, {}, metrics)
 
     def external(self, request: Request) -> Reply:
         self.seen.append(request)
@@ -85,7 +98,13 @@ class FakeWork:
         counts = histogram(*self._scores(request), edges_with(0.5))
         metrics |= {name: counts[row].tolist() for row, name in enumerate(COUNTS_NAMES)}
         metrics["histogram.edges"] = list(range(counts.shape[1] - 1))
+        for place, _ in enumerate(request.compared, start=1):
+            figures = {"auc": 0.8, "auc-low": 0.7, "auc-high": 0.9, "p": 0.04, "tp": 5, "fn": 3}
+            figures |= {"difference": 0.1, "difference-low": 0.0, "difference-high": 0.2}
+            figures |= {"tn": 8, "fp": 0}
+            metrics |= {f"compared.{place}.{name}": value for name, value in figures.items()}
         texts = {"weights-sha256": digest(request.arrays)}
+        texts["compared-sha256"] = ",".join(digest(arrays) for arrays in request.compared)
         return Reply(MessageType.EXTERNAL, request.round_number, {}, metrics, texts)
 
     def _scores(self, request: Request) -> tuple[np.ndarray, np.ndarray]:
@@ -95,11 +114,18 @@ class FakeWork:
 
 
 def fake_app(
-    work: FakeWork, role: Role, folder: Path, *, min_cell: int = 1, finished: Event | None = None
+    work: FakeWork,
+    role: Role,
+    folder: Path,
+    *,
+    policy: Policy | None = None,
+    finished: Event | None = None,
 ) -> ClientApp:
-    """Give the real client app and gate around a fake site."""
+    """Give the real client app and gate around a fake site; by default it hides nothing."""
+    policy = policy or Policy(min_cell=1)
     audit = AuditLog(folder / f"{work.name}.audit.jsonl", lambda: TIME)
-    gate = Gate(settings=work.settings, role=role, policy=Policy(min_cell=min_cell), audit=audit)
+    asked = Asked(external_models=policy.external_models)
+    gate = Gate(settings=work.settings, role=role, policy=policy, audit=audit, asked=asked)
     return make_app(work, gate, finished or Event())
 
 

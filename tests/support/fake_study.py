@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from bs_client.config import Policy
 from bs_common.keys import public_pem
 from bs_common.settings import Role, StudySettings
 from bs_server.config import Deadlines, Quorum, ServerSettings, StudyFile, StudyFolder
@@ -53,11 +55,12 @@ def make_fake_study(
     settings: StudySettings = SETTINGS,
     quorum: Quorum | None = None,
     seconds: float = 0.3,
+    policies: Mapping[str, Policy] | None = None,
 ) -> FakeStudy:
-    """Make it in `path`; every deadline is `seconds`."""
+    """Make it in `path`; every deadline is `seconds`, and a site's policy may be its own."""
     path.mkdir(exist_ok=True)
     roles = ROLES | JUDGE
-    names = ("sites_s", "describe_s", "answer_s", "external_s", "paused_s")
+    names = ("sites_s", "describe_s", "answer_s", "external_s", "local_s", "paused_s")
     file = StudyFile(
         study=settings,
         server=ServerSettings(address="localhost:1"),
@@ -70,5 +73,22 @@ def make_fake_study(
         name: FakeWork(name, settings, positives=10 * (k + 1), step=0.25 * (k + 1))
         for k, name in enumerate(roles)
     }
-    link = FakeLink({name: fake_app(works[name], role, path) for name, role in roles.items()})
+    own = policies or {}
+    for name, policy in own.items():
+        works[name].external_models = policy.external_models
+    apps = {n: fake_app(works[n], role, path, policy=own.get(n)) for n, role in roles.items()}
+    link = FakeLink(apps)
     return FakeStudy(path, study, link, works)
+
+
+COMPARING = SETTINGS.model_copy(update={"compare_local": True, "threshold_rule": "youden"})
+# Every train site lets its own model out, and the judging site judges them all.
+OPEN = {
+    **dict.fromkeys(ROLES, Policy(min_cell=1, release_local=True)),
+    **dict.fromkeys(JUDGE, Policy(min_cell=1, external_models=4)),
+}
+
+
+def make_comparing_study(path: Path, **policies: Policy) -> FakeStudy:
+    """Make one that compares with models of single sites, some sites with a policy of their own."""
+    return make_fake_study(path, settings=COMPARING, policies=OPEN | policies)

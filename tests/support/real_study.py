@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bs_client.config import DataSettings
+from bs_client.config import DataSettings, Policy
 from bs_client.phantom.cohort import CohortCounts, write_cohort
 from bs_client.phantom.site_style import STYLES, SiteName
 from bs_common.settings import Role, StudySettings
@@ -25,6 +25,7 @@ HEAD = StudySettings(
     view_width=32,
     rounds=2,
     learning_rate=1e-3,
+    compare_local=True,
 )
 PROGRAMS = Path(sys.executable).parent
 COHORTS: Mapping[SiteName, CohortCounts] = {
@@ -69,7 +70,10 @@ def make_head_study(
     root: Path, data: Mapping[str, DataSettings], *, dialled_port: int | None = None
 ) -> MadeStudy:
     """Make the study of the head alone; the same settings and scans each time."""
-    return make_study(root, HEAD, dict(ROLES), data=dict(data), dialled_port=dialled_port)
+    policy = Policy(min_cell=1, release_local=True, external_models=3)
+    return make_study(
+        root, HEAD, dict(ROLES), data=dict(data), dialled_port=dialled_port, policy=policy
+    )
 
 
 def run_real_study(study: MadeStudy, *, seconds: float) -> None:

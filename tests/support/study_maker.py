@@ -69,9 +69,12 @@ def make_study(
     *,
     data: dict[str, DataSettings] | None = None,
     dialled_port: int | None = None,
-    min_cell: int = 1,
+    policy: Policy | None = None,
 ) -> MadeStudy:
-    """Make and enrol everything; `dialled_port` puts something between sites and coordinator."""
+    """Make and enrol everything; `dialled_port` puts something between sites and coordinator.
+
+    Without a policy the sites hide nothing.
+    """
     port = free_port()
     folder = StudyFolder(root / "coordinator")
     folder.path.mkdir(parents=True)
@@ -87,7 +90,7 @@ def make_study(
         site = SiteFolder(root / name)
         given = (data or {}).get(name) or _no_data(root / f"{name}-data")
         joined = join_study(
-            site, invite(folder, name, role), data=given, policy=Policy(min_cell=min_cell)
+            site, invite(folder, name, role), data=given, policy=policy or Policy(min_cell=1)
         )
         enrol(folder, joined.enrolment)
         sites[name] = site

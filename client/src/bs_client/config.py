@@ -45,10 +45,12 @@ class Policy(BaseModel):
     # Each round is one more look at the same scans. The paper has 6, other studies up to hundreds.
     max_rounds: Annotated[int, Field(ge=0, le=10_000)] = 1000
     # For how many sets of weights the held-out scans are judged. One: a test that is taken until
-    # it is passed is no test.
+    # it is passed is no test. A study that compares models of single sites puts them to the scans
+    # in the same one request; it needs one more for each train site whose model is let out.
     external_models: Annotated[int, Field(ge=1, le=100)] = 1
-    # Whether a model trained on this site's scans alone may leave: nothing is averaged into it, so
-    # it tells more of single patients than the study's own.
+    # Whether a model trained on this site's scans alone may leave, to be judged beside the study's:
+    # nothing is averaged into it, so it tells more of single patients. The coordinator and the
+    # evaluate sites then have it.
     release_local: bool = False
 
 
@@ -144,6 +146,11 @@ class SiteFolder:
     def draft(self) -> Path:
         """A round of training that is not finished; can be deleted at any time."""
         return self.path / "round.safetensors"
+
+    @property
+    def local_draft(self) -> Path:
+        """The model of this site alone as far as it is trained; can be deleted at any time."""
+        return self.path / "local.safetensors"
 
     @property
     def private(self) -> Path:

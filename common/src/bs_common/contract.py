@@ -1,12 +1,14 @@
 """What may travel between coordinator and sites, as one table that both sides check against.
 
 Every message carries the contract version, the digest of the study's settings and its round. A
-request adds at most the model's arrays; a reply adds numbers and short texts named in the table
-below. A value that a site hides is absent, and its name stands in the reply's `hidden` text.
+request adds at most the model's arrays, or those of all models to be compared; a reply adds numbers
+and short texts named in the table below. A value that a site hides is absent, and its name stands
+in the reply's `hidden` text.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,7 +19,7 @@ from bs_common.bins import COUNTS_NAMES, EDGES_NAME
 from bs_common.metrics import HISTOGRAM_EDGES, ROC_EDGES
 from bs_common.settings import Role, StudySettings
 
-CONTRACT_VERSION = 2
+CONTRACT_VERSION = 3
 HISTOGRAM_BINS = HISTOGRAM_EDGES.size + 1
 MAX_SCANS = 10_000_000  # no site holds more; anything above is a mistake or an attack
 
@@ -28,6 +30,7 @@ class MessageType(StrEnum):
     DESCRIBE = "query.describe"
     INITIAL = "query.initial"
     TRAIN = "train"
+    LOCAL = "train.local"
     EVALUATE = "evaluate"
     EXTERNAL = "query.external"
     PROGRESS = "query.progress"
@@ -51,6 +54,7 @@ REQUESTS_BY_ROLE: Mapping[Role, frozenset[MessageType]] = {
             MessageType.DESCRIBE,
             MessageType.INITIAL,
             MessageType.TRAIN,
+            MessageType.LOCAL,
             MessageType.EVALUATE,
             MessageType.PROGRESS,
             MessageType.FINISH,
@@ -114,7 +118,11 @@ CONFUSION_CELLS = ("tp", "fn", "tn", "fp")
 
 # The edges to which a reply's edge numbers point; the nearest of the external ones is moved to the
 # threshold (`bins.edges_with`).
-SCORE_GRIDS = {MessageType.EVALUATE: HISTOGRAM_EDGES, MessageType.EXTERNAL: ROC_EDGES}
+SCORE_GRIDS = {
+    MessageType.EVALUATE: HISTOGRAM_EDGES,
+    MessageType.LOCAL: HISTOGRAM_EDGES,
+    MessageType.EXTERNAL: ROC_EDGES,
+}
 
 # Whose scans are counted apart: closed lists, so that no text of a scan or a person can travel.
 SUBGROUPS: Mapping[str, tuple[str, ...]] = {
@@ -148,6 +156,30 @@ CALIBRATION = tuple(
     f"{name}{end}" for name in ("slope", "intercept") for end in ("", "-low", "-high")
 )
 
+# Models judged beside the study's own, in the one external request: so many at most, and no more
+# than `_MODELS_BYTES` of weights with the study's own. That is 7 heads (8 x 1.05 MB in all), 7 of
+# the last block (8 x 29.4 MB), or 3 whole networks (4 x 59.9 MB).
+MOST_COMPARED = 7
+_MODELS_BYTES = 256 * 10**6
+AUC_FIGURES: Mapping[str, Numbers] = {
+    **dict.fromkeys(("auc", "auc-low", "auc-high", "p"), SHARE),
+    # The study's own area minus this one's, on the same scans.
+    **dict.fromkeys(
+        ("difference", "difference-low", "difference-high"),
+        Numbers("float", low=-1, high=1, hideable=True, optional=True),
+    ),
+}
+# In a table of calls here each number stands for `compared.rounded-to` possible ones at least.
+COMPARED: Mapping[str, Numbers] = {
+    f"compared.{place}.{name}": numbers
+    for place in range(1, MOST_COMPARED + 1)
+    for name, numbers in (
+        *AUC_FIGURES.items(),
+        *((cell, Numbers("int", hideable=True, optional=True)) for cell in CONFUSION_CELLS),
+    )
+}
+ROUNDED_TO = "compared.rounded-to"
+
 # A name that ends in * stands for names with a refusal code in its place.
 REPLY_METRICS: Mapping[MessageType, Mapping[str, Numbers]] = {
     MessageType.DESCRIBE: {
@@ -155,12 +187,22 @@ REPLY_METRICS: Mapping[MessageType, Mapping[str, Numbers]] = {
         "refused.*": HIDEABLE_COUNT,
         "synthetic": Numbers("int", high=1),
         "min-cell": Numbers("int", low=1, high=1000),
+        # How many sets of weights an evaluate site's policy lets its scans judge.
+        "external-models": Numbers("int", low=1, high=100, optional=True),
     },
     MessageType.INITIAL: {},
     MessageType.TRAIN: {
         "num-examples": EXAMPLES,
         "loss": LOSS,
         "accuracy": Numbers("float", high=1),
+    },
+    # Of the round with the best validation; `num-examples`, `loss` and the bins are of that.
+    MessageType.LOCAL: {
+        "best-round": Numbers("int", low=1, high=10_000),
+        "train-examples": EXAMPLES,
+        "num-examples": EXAMPLES,
+        "loss": LOSS,
+        **SCORE_BINS,
     },
     MessageType.EVALUATE: {
         "num-examples": EXAMPLES,
@@ -179,6 +221,8 @@ REPLY_METRICS: Mapping[MessageType, Mapping[str, Numbers]] = {
         **AGREEMENT,
         **dict.fromkeys(ARTEFACTS, SHARE),
         **SUBGROUP_CELLS,
+        **COMPARED,
+        ROUNDED_TO: Numbers("int", low=1, high=1000, optional=True),
     },
     # In whole tenths, and 0 for a phase of few steps: no small count can be told from it.
     MessageType.PROGRESS: {"percent": Numbers("int", high=100)},
@@ -188,7 +232,13 @@ REPLY_METRICS: Mapping[MessageType, Mapping[str, Numbers]] = {
 # What a request says besides its round and its arrays.
 REQUEST_NUMBERS: Mapping[MessageType, Mapping[str, Numbers]] = {
     # As chosen on validation scans, before those to be judged are seen; else the settings' own.
-    MessageType.EXTERNAL: {"threshold": Numbers("float", low=1e-6, high=1 - 1e-6, optional=True)},
+    MessageType.EXTERNAL: {
+        "threshold": Numbers("float", low=1e-6, high=1 - 1e-6, optional=True),
+        # One for each model to be compared, each from the model's own validation scans.
+        "compared-thresholds": Numbers(
+            "float", low=1e-6, high=1 - 1e-6, length=MOST_COMPARED, at_most=True, optional=True
+        ),
+    },
 }
 
 _SHA256 = r"[0-9a-f]{64}"
@@ -205,8 +255,12 @@ REPLY_TEXTS: Mapping[MessageType, Mapping[str, str]] = {
     },
     MessageType.INITIAL: {},
     MessageType.TRAIN: {},
+    MessageType.LOCAL: {"start-sha256": _SHA256},
     MessageType.EVALUATE: {},
-    MessageType.EXTERNAL: {"weights-sha256": _SHA256},
+    MessageType.EXTERNAL: {
+        "weights-sha256": _SHA256,
+        "compared-sha256": rf"({_SHA256}(,{_SHA256}){{0,{MOST_COMPARED - 1}}})?",
+    },
     MessageType.PROGRESS: {"phase": "|".join(Phase)},
     MessageType.FINISH: {},
 }
@@ -220,9 +274,22 @@ def request_shapes(message_type: MessageType, settings: StudySettings) -> dict[s
     return array_shapes(settings.trainable) if message_type in with_model else {}
 
 
+def most_compared(settings: StudySettings) -> int:
+    """Models that one external request may carry beside the study's own; 0 if not agreed."""
+    parameters = sum(math.prod(shape) for shape in array_shapes(settings.trainable).values())
+    fitting = _MODELS_BYTES // (4 * parameters) - 1
+    return min(MOST_COMPARED, fitting) if settings.compare_local else 0
+
+
+def requests_of(role: Role, settings: StudySettings) -> frozenset[MessageType]:
+    """Give the requests that a role answers in a study; local models only where agreed on."""
+    not_agreed = frozenset() if settings.compare_local else {MessageType.LOCAL}
+    return REQUESTS_BY_ROLE[role] - not_agreed
+
+
 def reply_shapes(message_type: MessageType, settings: StudySettings) -> dict[str, Shape]:
     """Arrays a reply carries: trained weights, or the backbone's trainable part once."""
-    if message_type is MessageType.TRAIN:
+    if message_type in (MessageType.TRAIN, MessageType.LOCAL):
         return array_shapes(settings.trainable)
     if message_type is MessageType.INITIAL:
         travelling = array_shapes(settings.trainable)

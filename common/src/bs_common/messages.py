@@ -26,6 +26,7 @@ from bs_common.contract import (
     SCORE_GRIDS,
     MessageType,
     Numbers,
+    most_compared,
     reply_shapes,
     request_shapes,
 )
@@ -43,6 +44,8 @@ _LONGEST_TEXT = 16_384  # the names of every number that can be hidden
 class Request:
     """What the coordinator asks of one site.
 
+    compared : weights of further models to be judged on the same scans, in the order of the
+        thresholds among `numbers`.
     content_sha256 : digest of the content that it was read from (`content.measure`); empty in a
         request that is being made.
     """
@@ -51,7 +54,13 @@ class Request:
     round_number: int
     arrays: NamedArrays = field(default_factory=dict)
     numbers: Mapping[str, Metric] = field(default_factory=dict)
+    compared: tuple[NamedArrays, ...] = ()
     content_sha256: str = field(default="", compare=False)
+
+    @property
+    def models(self) -> int:
+        """How many sets of weights the request carries."""
+        return bool(self.arrays) + len(self.compared)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +87,13 @@ def write_request(
     config = _header(request.round_number, settings)
     config.update(dict(request.numbers))
     content = RecordDict({"config": config})
+    shapes = request_shapes(request.message_type, settings)
     if arrays is not None:
         content["arrays"] = arrays
     else:
-        _put_arrays(content, request.arrays, request_shapes(request.message_type, settings))
+        _put_arrays(content, request.arrays, shapes)
+    for name, model in zip(_compared_names(len(request.compared)), request.compared, strict=True):
+        content[name] = to_record(model, shapes)
     return content
 
 
@@ -89,12 +101,30 @@ def read_request(kind: str, content: RecordDict, settings: StudySettings) -> Req
     """Take a request out of Flower's form, or raise ContractError with the rule it breaks."""
     message_type = _known(kind)
     shapes = request_shapes(message_type, settings)
-    _check_records(content, {"config"} | ({"arrays"} if shapes else set()))
+    further = _compared_names(_count_compared(content, message_type, settings))
+    _check_records(content, {"config", *further} | ({"arrays"} if shapes else set()))
     config = dict(content.config_records["config"])
     round_number = _check_header(config, settings)
     numbers = _check_metrics(config, REQUEST_NUMBERS.get(message_type, {}), ())
-    arrays = _arrays(content, shapes)
-    return Request(message_type, round_number, arrays, numbers, measure(content).sha256)
+    thresholds = numbers.get("compared-thresholds", [])
+    if not isinstance(thresholds, list) or len(thresholds) != len(further):
+        raise ContractError("length", "not one threshold for each model to be compared")
+    compared = tuple(from_record(content.array_records[name], shapes) for name in further)
+    arrays, sha256 = _arrays(content, shapes), measure(content).sha256
+    return Request(message_type, round_number, arrays, numbers, compared, sha256)
+
+
+def _compared_names(count: int) -> list[str]:
+    """Name the records that hold further models."""
+    return [f"compared-{place}" for place in range(1, count + 1)]
+
+
+def _count_compared(content: RecordDict, kind: MessageType, settings: StudySettings) -> int:
+    """Count the further models of an external request; one too many is an unknown record."""
+    if kind is not MessageType.EXTERNAL:
+        return 0
+    found = sum(name.startswith("compared-") for name in content)
+    return min(found, most_compared(settings))
 
 
 def write_reply(
@@ -184,14 +214,16 @@ def _check_header(config: dict[str, Any], settings: StudySettings) -> int:
 
 
 def _check_records(content: RecordDict, expected: set[str]) -> None:
-    kinds = {
-        "config": set(content.config_records),
-        "metrics": set(content.metric_records),
-        "arrays": set(content.array_records),
-    }
-    found = set(content)
-    if found != expected or any(kinds[name] != {name} for name in expected):
-        raise ContractError("unknown_record", f"{len(found)} records, expected {sorted(expected)}")
+    # Of the expected names, those of numbers are two; all others are arrays.
+    found = (
+        set(content.config_records) == {"config"},
+        set(content.metric_records) == {"metrics"} & expected,
+        set(content.array_records) == expected - {"config", "metrics"},
+    )
+    if set(content) != expected or not all(found):
+        raise ContractError(
+            "unknown_record", f"{len(content)} records, expected {sorted(expected)}"
+        )
 
 
 def _arrays(content: RecordDict, shapes: Mapping[str, Shape]) -> NamedArrays:

@@ -60,6 +60,9 @@ class StudySettings(BaseModel):
     validation_fraction: Annotated[float, Field(gt=0, lt=0.5)] = 0.12
     # The smallest count that any site may show; a site's own limit holds where it is higher.
     min_cell: Annotated[int, Field(ge=1, le=1000)] = 1
+    # Whether each train site also trains a model from its own scans alone, which is judged beside
+    # the study's: what did federation gain it? Only a site whose policy says so lets its model out.
+    compare_local: bool = False
 
     def digest(self) -> str:
         """Give the SHA-256 of the settings in canonical JSON; every message carries it."""

@@ -17,13 +17,15 @@ from bs_common.contract import (
     AGREEMENT,
     ARTEFACTS,
     CALIBRATION,
+    COMPARED,
     CONTRACT_VERSION,
     REPLY_METRICS,
     REPLY_TEXTS,
-    REQUESTS_BY_ROLE,
+    ROUNDED_TO,
     SUBGROUP_CELLS,
     MessageType,
     reply_shapes,
+    requests_of,
 )
 from bs_common.joining import Invitation, certificate_sha256
 from bs_common.settings import Role, StudySettings
@@ -35,6 +37,7 @@ OCCASIONS: dict[MessageType, str] = {
     MessageType.DESCRIBE: "when the study starts or goes on",
     MessageType.INITIAL: "once, from one training site",
     MessageType.TRAIN: "after training in each round",
+    MessageType.LOCAL: "once, if this site's policy says release_local = true",
     MessageType.EVALUATE: "after validation in each round",
     MessageType.EXTERNAL: "once, after the finished model was judged",
     MessageType.PROGRESS: "while the site works on a request, about once a minute",
@@ -50,6 +53,9 @@ WORDS: dict[str, str] = {
     "refused.*": "numbers of unusable scans by reason",
     "synthetic": "whether the scans were made by a computer program",
     "min-cell": "the smallest count that this site shows",
+    "external-models": "how many sets of weights this site judges",
+    "best-round": "which round of training here alone was best",
+    "train-examples": "the number of scans shown to the network",
     "num-examples": "the number of scans shown to the network",
     "loss": "the mean loss",
     "accuracy": "the mean accuracy",
@@ -68,6 +74,11 @@ WORDS: dict[str, str] = {
     "brier": "how well the probabilities fit (Brier score, slope, intercept)",
     **dict.fromkeys(CALIBRATION, "how well the probabilities fit (Brier score, slope, intercept)"),
     **dict.fromkeys(SUBGROUP_CELLS, "the four counts again by scanner, counts, lesions, sex, age"),
+    **dict.fromkeys(
+        (*COMPARED, ROUNDED_TO),
+        "of each model compared: the area under the ROC curve, its difference from the study's, "
+        "and the four counts, coarse by min_cell",
+    ),
     "masks": "how many scans have lesions drawn, and how well the maps agree with them",
     **dict.fromkeys(
         AGREEMENT, "how many scans have lesions drawn, and how well the maps agree with them"
@@ -83,7 +94,9 @@ WORDS: dict[str, str] = {
     "version.keras": "versions of the software",
     "version.backend": "versions of the software",
     "version.flwr": "versions of the software",
+    "start-sha256": "a checksum of the starting weights",
     "weights-sha256": "a checksum of the judged weights",
+    "compared-sha256": "a checksum of the judged weights",
 }
 _ROLES: dict[Role, str] = {
     "train": "train: trains and validates the model on its own scans in every round",
@@ -180,10 +193,22 @@ def terms_of(invitation: Invitation) -> Terms:
 def _computed(settings: StudySettings, role: Role) -> str:
     views = f"both views at {settings.view_height} x {settings.view_width} pixels"
     if role == "evaluate":
-        return f"a VGG16 network judges {views}; maps of what it saw are drawn and stay here"
+        beside = (
+            "; so do models of single training sites, if policy external_models allows as many"
+            if settings.compare_local
+            else ""
+        )
+        return (
+            f"a VGG16 network judges {views}{beside}; maps of what it saw are drawn and stay here"
+        )
     scope = _SCOPES[settings.trainable]
     weights = f"{parameter_count(settings.trainable):,} weights"
-    return f"a VGG16 network is trained on {views}: {scope} ({weights})"
+    alone = (
+        "; if policy release_local allows it, once more from this site's scans alone"
+        if settings.compare_local
+        else ""
+    )
+    return f"a VGG16 network is trained on {views}: {scope} ({weights}){alone}"
 
 
 def _rounds(settings: StudySettings, role: Role) -> str:
@@ -202,7 +227,7 @@ def contents_of(kind: MessageType, settings: StudySettings) -> str:
 
 def _leaving(settings: StudySettings, role: Role) -> Iterator[Clause]:
     for kind in MessageType:
-        if kind in REQUESTS_BY_ROLE[role] and (
+        if kind in requests_of(role, settings) and (
             kind is not MessageType.INITIAL or _starts(settings)
         ):
             occasion = OCCASIONS.get(kind, f"when asked for {kind.value}")
@@ -217,9 +242,11 @@ def _starts(settings: StudySettings) -> bool:
 def _entries(kind: MessageType, settings: StudySettings) -> Iterator[str]:
     if reply_shapes(kind, settings):
         size = 4 * parameter_count(settings.trainable) / 1e6
-        trained = kind is MessageType.TRAIN
-        yield (
-            f"the trained weights ({size:.2f} MB)" if trained else "the published starting weights"
-        )
+        yield {
+            MessageType.TRAIN: f"the trained weights ({size:.2f} MB)",
+            MessageType.LOCAL: f"weights trained on this site's scans alone ({size:.2f} MB), "
+            "which the evaluating sites judge too",
+        }.get(kind, "the published starting weights")
     for name in (*REPLY_METRICS[kind], *REPLY_TEXTS[kind]):
-        yield WORDS.get(name, name)
+        if settings.compare_local or not name.startswith("compared"):
+            yield WORDS.get(name, name)

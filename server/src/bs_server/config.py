@@ -49,6 +49,9 @@ class Deadlines(BaseModel):
     answer_s: Annotated[float, Field(gt=0)] = 4 * 24 * 3600.0
     # Nothing else waits for the external evaluation, and its site may have been switched off.
     external_s: Annotated[float, Field(gt=0)] = 7 * 24 * 3600.0
+    # Training on a site's scans alone takes all rounds at once; the study goes on without a site
+    # that does not answer.
+    local_s: Annotated[float, Field(gt=0)] = 7 * 24 * 3600.0
     # A pause is ended by a person; this ends one that was forgotten.
     paused_s: Annotated[float, Field(gt=0)] = 30 * 24 * 3600.0
 
@@ -181,6 +184,11 @@ class StudyFolder:
         return self.path / "external-asked.json"
 
     @property
+    def local(self) -> Path:
+        """Models of single sites, frozen before they are judged beside the study's."""
+        return self.path / "local"
+
+    @property
     def history(self) -> Path:
         """When the study first ran, and what happened to it beside its rounds."""
         return self.path / "history.json"
@@ -209,6 +217,11 @@ class StudyFolder:
     def export(self) -> Path:
         """The result as tables, measures and checklist drafts."""
         return self.path / "export"
+
+    @property
+    def comparison(self) -> Path:
+        """The models compared, as CSV."""
+        return self.path / "comparison.csv"
 
     def read(self) -> StudyFile:
         """Read the study file, or raise ConfigError naming every fault in it."""

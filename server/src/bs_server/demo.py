@@ -32,6 +32,10 @@ from bs_server.trust.authority import make_authority
 from bs_server.trust.register import enrol, invite
 
 _HOST = "127.0.0.1"
+_POLICY_DIFFERENCES = (
+    "min_cell = 1 at every site (default: 5)",
+    "release_local = true at every site (default: false)",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,7 @@ def run_demo(options: DemoOptions, console: Console) -> DemoResult:
     settings = demo_settings(options)
     console.print("Synthetic scans: nothing here says anything about patients.")
     console.print("Differences from the paper's profile:")
-    for line in (*differences_from_paper(settings), "min_cell = 1 at every site (default: 5)"):
+    for line in (*differences_from_paper(settings), *_POLICY_DIFFERENCES):
         console.print(f"  {line}")
     folder = _make_study(root / "coordinator", settings)
     sites = {site.name: root / site.name for site in SITES}
@@ -113,6 +117,7 @@ def demo_settings(options: DemoOptions) -> StudySettings:
         local_epochs=5,
         learning_rate=1e-3,
         threshold_rule="youden",
+        compare_local=True,
     )
 
 
@@ -216,7 +221,9 @@ def _join_command(client: Path, invitation: Path, root: Path) -> list[str]:
     terms = terms_of(read_document(invitation, Invitation)).digest()
     command = [str(client), "join", str(invitation), "--site", str(root / "site")]
     command += ["--data", str(root / "data/scans"), "--labels", str(root / "data/labels.csv")]
-    return [*command, "--min-cell", "1", "--approve", terms]
+    # Synthetic scans: nothing is hidden, and every site's own model is let out and judged.
+    command += ["--min-cell", "1", "--release-local", "--external-models", str(len(SITES))]
+    return [*command, "--approve", terms]
 
 
 def _run_processes(

@@ -15,6 +15,7 @@ from bs_server.config import StudyFile
 from bs_server.evaluation.pooling import pool_external
 from bs_server.federation.sites import is_synthetic
 from bs_server.results.best_round import ChosenBy
+from bs_server.results.comparison import Comparison
 from bs_server.results.summary import ExternalSummary, RoundSummary, SiteSummary, Summary
 from bs_server.results.traffic import AuditSummary
 
@@ -38,6 +39,7 @@ class Course:
     best: RoundSummary
     chosen_by: ChosenBy
     external: list[ExternalSummary]  # each evaluate site's
+    comparison: Comparison | None = None
     waiting_for_external: bool = False
     notes: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
@@ -63,6 +65,7 @@ def summarise(
         chosen_by=course.chosen_by,
         external=pool_external(course.external),
         external_sites=course.external,
+        comparison=course.comparison,
         versions={
             "bs-server": version("bs-server"),
             "contract": str(CONTRACT_VERSION),

@@ -57,7 +57,7 @@ class RichProgress:
             self._show_round(facts)
         elif (line := describe_event(event, facts)) is not None:
             self._bar.console.print(line)
-        if event in ("external", "finished", "stopped"):
+        if event in ("local", "external", "finished", "stopped"):
             self._bar.stop()
 
     def _show_round(self, facts: dict[str, object]) -> None:
@@ -115,6 +115,10 @@ def describe_event(event: str, facts: dict[str, object]) -> str | None:
             return f"going on with round {facts['round']}"
         case "status_page":
             return f"status page: {facts['address']}"
+        case "local":
+            return f"each alone, to compare with: {_names(facts['sites'])}"
+        case "local_model":
+            return f"{facts['site']} has trained a model from its own scans alone"
         case "external":
             return f"external evaluation of round {facts['round']} at {_names(facts['sites'])}"
     return None

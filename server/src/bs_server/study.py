@@ -8,24 +8,29 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bs_common.contract import MessageType
 from bs_common.messages import Request
 from bs_server.config import StudyFile, StudyFolder
-from bs_server.evaluation.external import ExternalMissing, Question, answered, ask_once
+from bs_server.evaluation.compared import Beside, comparison_of
+from bs_server.evaluation.external import ExternalMissing, ask_once
+from bs_server.evaluation.question import Question, answered, compared
 from bs_server.federation.attendance import Attendance, Told
 from bs_server.federation.exchange import Exchange, Link, NoAnswer, Patience, wait_for_all
+from bs_server.federation.local_models import LocalModels
 from bs_server.federation.members import Members
 from bs_server.federation.quorum import listed
 from bs_server.federation.rounds import Rounds
 from bs_server.outcome import Course, Described, summarise
 from bs_server.oversight.control import Control
 from bs_server.results.best_round import choose_best
+from bs_server.results.comparison import Comparison
 from bs_server.results.summary import AWAY, ExternalSummary, RoundSummary, Summary
 from bs_server.results.traffic import find_audit
 from bs_server.storage.checkpoint import Checkpoints
+from bs_server.storage.frozen import FrozenFile, FrozenModels
 from bs_server.storage.history import Clock, open_history
 from bs_server.trust.signed_register import Register
 
@@ -34,6 +39,8 @@ _log = logging.getLogger(__name__)
 # is not waited for, and learns of the end when the study is run again.
 _GOODBYE = Patience(longest_s=75.0, fewest=0, patience_s=75.0, away_s=75.0)
 _POLL_S = 0.05
+# An evaluate site whose policy lets fewer models be judged than there are judges the study's own.
+POLICY_MODELS = "policy_models"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +139,10 @@ class StudyRun:
         records = rounds.run()
         same_scans = file.quorum.candidates == "same_scans"
         best, chosen_by = choose_best(records, same_scans=same_scans)
+        frozen = self._local_models(records)
         missing = False
         try:
-            external = self._external(best)
+            external = self._external(best, frozen)
         except ExternalMissing as error:
             external = list(answered(self._study.folder).values())
             missing = True
@@ -147,6 +155,7 @@ class StudyRun:
             best,
             chosen_by,
             external,
+            self._comparison(best, external, frozen),
             waiting_for_external=missing,
             notes=tuple(history.notes),
             absent=self._members.absent,
@@ -165,19 +174,59 @@ class StudyRun:
             else:
                 self._history.dismiss(site)
 
-    def _external(self, best: RoundSummary) -> list[ExternalSummary]:
+    @property
+    def _frozen(self) -> FrozenModels:
+        return FrozenModels(self._study.folder.local, self._study.file.study.trainable)
+
+    def _local_models(self, records: Sequence[RoundSummary]) -> FrozenFile | None:
+        """Freeze the models of single sites, where the study compares with them and has a judge."""
+        settings = self._study.file.study
+        if not settings.compare_local or not self._study.evaluate_sites:
+            return None
+        local = LocalModels(
+            self._frozen,
+            settings,
+            self._exchange,
+            self._members,
+            start_sha256=records[0].weights_sha256,
+            told=self._told,
+        )
+        patience = wait_for_all(self._study.file.deadlines.local_s)
+        return local.gather(self._study.train_sites, patience=patience)
+
+    def _comparison(
+        self, best: RoundSummary, external: list[ExternalSummary], frozen: FrozenFile | None
+    ) -> Comparison | None:
+        if frozen is None:
+            return None
+        rows = compared(self._study.folder)
+        answered_alone = [one.site for one in external if one.site not in rows]
+        return comparison_of(
+            self._study.file.study,
+            best,
+            external,
+            rows,
+            left_out=frozen.left_out,
+            not_compared=dict.fromkeys(answered_alone if frozen.models else (), POLICY_MODELS),
+        )
+
+    def _external(self, best: RoundSummary, frozen: FrozenFile | None) -> list[ExternalSummary]:
         folder, file, sites = self._study.folder, self._study.file, self._study.evaluate_sites
         missing = tuple(site for site in sites if site not in answered(folder))
         if missing:
             self._told("external", round=best.round, sites=list(missing))
             self._wait_for_description(missing)
         arrays = Checkpoints(folder.rounds, file.study.trainable).weights(best)
+        models = frozen.models if frozen is not None else []
+        beside = tuple(Beside(model, self._frozen.weights(model)) for model in models)
+        few = [site for site in missing if self._members.judged_models(site) <= len(beside)]
         return ask_once(
             folder,
             self._exchange,
             sites,
-            question=Question(best.round, arrays, best.threshold, file.study),
+            question=Question(best.round, arrays, best.threshold, file.study, beside),
             patience=wait_for_all(file.deadlines.external_s),
+            judge_alone=few,
         )
 
     def _wait_for_description(self, sites: tuple[str, ...]) -> None:

@@ -42,6 +42,7 @@ class Site:
         tasks = {
             MessageType.TRAIN: self.work.train,
             MessageType.EVALUATE: self.work.evaluate,
+            MessageType.LOCAL: self.work.local,
             MessageType.EXTERNAL: self.work.external,
         }
         return tasks[kind](request)
@@ -52,9 +53,10 @@ class Site:
 
 
 TRAIN, EVALUATE, EXTERNAL = MessageType.TRAIN, MessageType.EVALUATE, MessageType.EXTERNAL
+LOCAL = MessageType.LOCAL
 
 
-@pytest.mark.parametrize("kind", [TRAIN, EVALUATE, EXTERNAL])
+@pytest.mark.parametrize("kind", [TRAIN, LOCAL, EVALUATE, EXTERNAL])
 def test_a_site_started_again_gives_the_same_answer_without_working(
     tmp_path: Path, kind: MessageType
 ) -> None:
@@ -80,7 +82,7 @@ def test_another_round_or_other_weights_are_another_question(
     assert site.done == 2
 
 
-@pytest.mark.parametrize(("kind", "worked"), [(TRAIN, 1), (EVALUATE, 1), (EXTERNAL, 0)])
+@pytest.mark.parametrize(("kind", "worked"), [(TRAIN, 1), (LOCAL, 1), (EVALUATE, 1), (EXTERNAL, 0)])
 def test_mended_data_are_trained_on_anew_but_the_judgement_stands(
     tmp_path: Path, kind: MessageType, worked: int
 ) -> None:
@@ -90,6 +92,15 @@ def test_mended_data_are_trained_on_anew_but_the_judgement_stands(
     mended.ask(kind)
 
     assert mended.done == worked
+
+
+def test_other_models_beside_the_study_s_are_another_question(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    for seed in (1, 1, 2):
+        request = Request(EXTERNAL, 1, initial_head(0), compared=(initial_head(seed),))
+        site.work.external(request)
+
+    assert site.done == 2
 
 
 @pytest.mark.parametrize("damage", ["cut", "flip", "empty", "renamed"])
@@ -117,15 +128,16 @@ def test_a_damaged_record_is_computed_again(tmp_path: Path, damage: str) -> None
 def test_few_answers_are_kept_and_the_judgement_always(tmp_path: Path) -> None:
     site = Site(tmp_path)
     site.ask(EXTERNAL)
+    site.ask(LOCAL)
     for number in range(1, 20):
         site.ask(TRAIN, number)
         site.ask(EVALUATE, number)
 
     kinds = sorted(path.name.partition("-")[0] for path in tmp_path.iterdir())
-    assert kinds == ["evaluate", "evaluate", "external", "train", "train"]
+    assert kinds == ["evaluate", "evaluate", "external", "local", "train", "train"]
     site.ask(TRAIN, 19)
     site.ask(EVALUATE, 18)
-    assert site.done == 39  # of the last two rounds nothing was done again
+    assert site.done == 40  # of the last two rounds nothing was done again
 
 
 def test_an_answer_that_the_gate_refuses_is_worked_on_again(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from flwr.app import Context, Message, RecordDict
 from flwr.supercore.task_identity import TaskIdentity
 
 from bs_common.architecture import NamedArrays, initial_head
-from bs_common.contract import REQUESTS_BY_ROLE, MessageType
+from bs_common.contract import MessageType, requests_of
 from bs_common.messages import Request, read_reply, write_request
 from bs_common.settings import Role, StudySettings
 from support.fake_site import FakeWork, fake_app
@@ -29,7 +29,7 @@ def ask(folder: Path, role: Role, kind: MessageType, arrays: NamedArrays) -> Mes
 
 @pytest.mark.parametrize("role", list(ROLES))
 def test_every_question_of_a_role_has_its_piece_of_work(tmp_path: Path, role: Role) -> None:
-    for kind in REQUESTS_BY_ROLE[role]:
+    for kind in requests_of(role, SETTINGS):
         model = kind in (MessageType.TRAIN, MessageType.EVALUATE, MessageType.EXTERNAL)
 
         message = ask(tmp_path, role, kind, initial_head(0) if model else {})

@@ -23,7 +23,7 @@ from bs_client.federation.app import make_app
 from bs_client.federation.gate import Gate
 from bs_common.architecture import initial_head
 from bs_common.audit import AuditLog, read_entries
-from bs_common.contract import REQUESTS_BY_ROLE, MessageType
+from bs_common.contract import REQUESTS_BY_ROLE, MessageType, requests_of
 from bs_common.errors import BoneScanError, ConfigError, DataError, ScanRefused
 from bs_common.messages import Reply, Request, read_reply, write_request
 from bs_common.settings import Role, StudySettings
@@ -121,8 +121,10 @@ def test_each_role_answers_its_own_questions_and_no_other(tmp_path: Path, role: 
 
         reply = asked.ask(kind.value)
 
-        if kind in REQUESTS_BY_ROLE[role]:
+        if kind in requests_of(role, SETTINGS):
             assert reply.has_content()
+        elif kind in REQUESTS_BY_ROLE[role]:
+            assert reply.error.reason == "not_agreed"
         else:
             assert reply.error.reason == "not_for_this_role"
             assert [verdict for *_, verdict in asked.lines()] == ["not_for_this_role"] * 2

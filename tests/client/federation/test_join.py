@@ -222,7 +222,7 @@ def test_another_policy_or_folder_is_never_passed_over_in_silence(
     join(tmp_path, data)
     other = data.model_copy(update={"scans": tmp_path})
 
-    with pytest.raises(ConfigError, match="another min_cell") as refused:
+    with pytest.raises(ConfigError, match="another policy") as refused:
         join(tmp_path, data, min_cell=10)
     with pytest.raises(ConfigError, match="other data"):
         join(tmp_path, other)

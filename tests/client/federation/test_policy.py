@@ -7,11 +7,20 @@ from pydantic import ValidationError
 
 from bs_client.config import Policy
 from bs_client.federation.policy import find_objections, find_refusal, smallest_count
-from bs_common.contract import REQUESTS_BY_ROLE, MessageType
+from bs_common.architecture import initial_head
+from bs_common.contract import MessageType, requests_of
+from bs_common.messages import Request
 from bs_common.settings import Role, StudySettings
 
 SETTINGS = StudySettings(name="t", trainable="all", rounds=10)
 WITHOUT_TRAINING = Policy(messages=tuple(kind for kind in MessageType if kind != "train"))
+
+
+COMPARING = SETTINGS.model_copy(update={"compare_local": True})
+
+
+def refusal(policy: Policy, kind: MessageType, number: int = 0) -> str | None:
+    return find_refusal(policy, Request(kind, number), COMPARING)
 
 
 def asking(min_cell: int) -> StudySettings:
@@ -26,28 +35,48 @@ def test_the_higher_limit_of_site_and_study_holds(own: int, studys: int, holds: 
 @pytest.mark.parametrize("role", ["train", "evaluate"])
 def test_by_default_a_study_of_any_scope_is_answered(role: Role) -> None:
     assert find_objections(Policy(), SETTINGS, role) == []
-    for kind in REQUESTS_BY_ROLE[role]:
-        assert find_refusal(Policy(), kind, 10, SETTINGS) is None
+    for kind in requests_of(role, SETTINGS):
+        assert refusal(Policy(), kind, 10) is None
 
 
-def test_a_local_model_does_not_leave_by_default() -> None:
+def test_a_local_model_leaves_only_where_the_site_says_so() -> None:
     assert Policy().release_local is False
+    assert refusal(Policy(), MessageType.LOCAL) == "policy_local"
+    assert refusal(Policy(release_local=True), MessageType.LOCAL) is None
+
+
+def test_a_local_model_that_may_not_leave_is_no_objection_to_the_study() -> None:
+    older = Policy(messages=tuple(kind for kind in MessageType if kind != "train.local"))
+
+    assert find_objections(Policy(), COMPARING, "train") == []
+    assert find_objections(older, COMPARING, "train") == []
+    assert refusal(older, MessageType.LOCAL) == "policy_message"
+
+
+@pytest.mark.parametrize(
+    ("allowed", "code"), [(1, "policy_models"), (2, "policy_models"), (3, None)]
+)
+def test_no_more_models_are_judged_than_the_site_says(allowed: int, code: str | None) -> None:
+    head = initial_head(0)
+    three = Request(MessageType.EXTERNAL, 1, head, compared=(head, head))
+
+    assert find_refusal(Policy(external_models=allowed), three, COMPARING) == code
 
 
 def test_each_rule_has_its_code() -> None:
     head_only = Policy(scopes=("head",))
 
-    assert find_refusal(WITHOUT_TRAINING, MessageType.TRAIN, 1, SETTINGS) == "policy_message"
-    assert find_refusal(head_only, MessageType.EVALUATE, 1, SETTINGS) == "policy_scope"
-    assert find_refusal(Policy(max_rounds=3), MessageType.TRAIN, 4, SETTINGS) == "policy_rounds"
-    assert find_refusal(Policy(max_rounds=3), MessageType.TRAIN, 3, SETTINGS) is None
+    assert refusal(WITHOUT_TRAINING, MessageType.TRAIN, 1) == "policy_message"
+    assert refusal(head_only, MessageType.EVALUATE, 1) == "policy_scope"
+    assert refusal(Policy(max_rounds=3), MessageType.TRAIN, 4) == "policy_rounds"
+    assert refusal(Policy(max_rounds=3), MessageType.TRAIN, 3) is None
 
 
 def test_a_site_can_always_be_told_that_the_study_is_over() -> None:
     nothing = Policy(messages=(), scopes=())
 
-    assert find_refusal(nothing, MessageType.FINISH, 0, SETTINGS) is None
-    assert find_refusal(nothing, MessageType.DESCRIBE, 0, SETTINGS) == "policy_message"
+    assert refusal(nothing, MessageType.FINISH) is None
+    assert refusal(nothing, MessageType.DESCRIBE) == "policy_message"
 
 
 def test_every_objection_is_named_at_once_with_both_sides() -> None:

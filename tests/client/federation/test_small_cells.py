@@ -180,6 +180,32 @@ def test_a_training_leaves_only_if_its_positives_may_be_counted(
             hide_small_cells(reply, 5)
 
 
+@pytest.mark.parametrize(("changes", "leaves"), [({}, True), ({"train-examples": 8}, False)])
+def test_a_model_of_this_site_alone_leaves_as_a_round_of_training_does(
+    changes: dict[str, Metric], leaves: bool
+) -> None:
+    metrics: dict[str, Metric] = {**validation([6, 7], [8], 21).metrics, "best-round": 1}
+    metrics |= {"train-examples": 10} | changes
+    reply = Reply(MessageType.LOCAL, 0, {}, metrics)
+
+    if leaves:
+        assert hide_small_cells(reply, 5).metrics == metrics
+    else:
+        with pytest.raises(EgressRefused):
+            hide_small_cells(reply, 5)
+
+
+def test_a_model_of_this_site_alone_says_no_more_of_its_validation_than_a_round() -> None:
+    metrics = {"best-round": 3, "train-examples": 40}
+    small_bin = validation([6, 4], [30], 40).metrics
+    small_class = validation([4], [40], 44).metrics
+
+    safe = hide_small_cells(Reply(MessageType.LOCAL, 0, {}, {**small_bin, **metrics}), 5)
+    assert set(safe.hidden) == HISTOGRAMS
+    with pytest.raises(EgressRefused):
+        hide_small_cells(Reply(MessageType.LOCAL, 0, {}, {**small_class, **metrics}), 5)
+
+
 COUNTS = arrays(np.int64, st.tuples(st.just(2), st.integers(1, 12)), elements=st.integers(0, 9))
 
 

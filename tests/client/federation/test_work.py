@@ -14,12 +14,12 @@ from bs_client.config import Compute, DataSettings, Policy, SiteFile, SiteFolder
 from bs_client.data.labels import Split
 from bs_client.federation.work import SiteWork, open_site
 from bs_client.model.backbone import draw_backbone
-from bs_common.architecture import Trainable
+from bs_common.architecture import Trainable, array_shapes, initial_head
 from bs_common.bins import bins_from_metrics, edges_with
 from bs_common.contract import MessageType
 from bs_common.errors import DataError
 from bs_common.joining import Invitation, write_document
-from bs_common.messages import Reply, Request, read_reply, write_reply
+from bs_common.messages import Metric, Reply, Request, read_reply, write_reply
 from bs_common.metrics import histogram, pooled_auc
 from bs_common.settings import Role
 from bs_common.toml import write_toml
@@ -154,6 +154,69 @@ def test_validation_answers_with_the_histogram_of_its_margins(training_site: Sit
     assert pooled_auc(bins.counts) == pooled_auc(expected)
 
 
+def test_a_model_of_this_site_alone_is_its_own_rounds_one_after_the_other(
+    training_site: SiteWork,
+) -> None:
+    rounds = training_site.dataset.settings.rounds
+    arrays, found = start("head"), []
+    for number in range(1, rounds + 1):
+        arrays = training_site.train(Request(MessageType.TRAIN, number, arrays)).arrays
+        validation = training_site.evaluate(Request(MessageType.EVALUATE, number, arrays))
+        found.append((digest(arrays), validation.metrics))
+
+    reply = carried(training_site.local(Request(MessageType.LOCAL, 0)), training_site)
+
+    best = reply.metrics["best-round"]
+    assert isinstance(best, int)
+    weights, validation_metrics = found[best - 1]
+    assert digest(reply.arrays) == weights
+    assert reply.metrics.items() >= validation_metrics.items()
+    assert reply.metrics["train-examples"] == 4
+    assert reply.texts == {"start-sha256": digest(start("head"))}
+    training_site.folder.local_draft.unlink()
+
+
+@pytest.mark.parametrize("trainable", ["block5", "all"])
+def test_a_deeper_training_of_this_site_alone_starts_where_the_study_does(
+    trainable: Trainable, cohort: Path, tmp_path: Path
+) -> None:
+    work = open_work(tmp_path, cohort, "train", trainable)
+    given = work.initial(Request(MessageType.INITIAL, 0)).arrays
+    of_the_study = initial_head(work.dataset.settings.seed) | given
+
+    start_sha256 = digest({name: of_the_study[name] for name in array_shapes(trainable)})
+
+    assert digest(work._start()) == start_sha256
+
+
+def test_models_beside_the_study_s_are_judged_each_with_its_own_weights(
+    evaluating_site: SiteWork,
+) -> None:
+    others = tuple(
+        {name: array * np.float32(scale) for name, array in start("head").items()}
+        for scale in (-1, 2)
+    )
+    alone = [
+        evaluating_site.external(Request(MessageType.EXTERNAL, 1, arrays, {"threshold": 0.5}))
+        for arrays in (*others, start("head"))
+    ]
+    numbers: dict[str, Metric] = {"threshold": 0.5, "compared-thresholds": [0.5, 0.5]}
+
+    reply = evaluating_site.external(
+        Request(MessageType.EXTERNAL, 1, start("head"), numbers, others)
+    )
+
+    study = alone.pop()
+    assert reply.metrics.items() >= study.metrics.items()
+    for place, one in enumerate(alone, start=1):
+        for name in ("auc", "auc-low", "auc-high", "tp", "fn", "tn", "fp"):
+            assert reply.metrics[f"compared.{place}.{name}"] == one.metrics[name]
+        difference = study.metrics["auc"] - one.metrics["auc"]  # type: ignore[operator]
+        assert reply.metrics[f"compared.{place}.difference"] == pytest.approx(difference)
+    judged = [text.texts["weights-sha256"] for text in alone]
+    assert reply.texts["compared-sha256"] == ",".join(judged)
+
+
 def test_the_external_answer_counts_the_scans_and_names_the_weights(
     evaluating_site: SiteWork,
 ) -> None:
@@ -170,7 +233,7 @@ def test_the_external_answer_counts_the_scans_and_names_the_weights(
     assert {n: getattr(bins.confusion_at(0.0), n) for n in cells} == cells
     estimate, bound = pooled_auc(bins.counts)
     assert abs(estimate - reply.metrics["auc"]) <= bound + 1e-12  # type: ignore[operator]
-    assert reply.texts == {"weights-sha256": digest(request.arrays)}
+    assert reply.texts == {"weights-sha256": digest(request.arrays), "compared-sha256": ""}
 
 
 def test_the_external_evaluation_leaves_its_page_in_the_sites_own_folder(

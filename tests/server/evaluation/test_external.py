@@ -16,7 +16,8 @@ from bs_common.errors import ReplyRefused, StudyStopped
 from bs_common.messages import Metric, Reply
 from bs_common.settings import StudySettings
 from bs_server.config import StudyFolder
-from bs_server.evaluation.external import Question, ask_once, summarise_external
+from bs_server.evaluation.external import ask_once, summarise_external
+from bs_server.evaluation.question import Question
 from bs_server.federation.exchange import Exchange
 from bs_server.results.summary import ExternalSummary
 from support.fake_site import FakeLink, FakeWork, fake_app
@@ -35,7 +36,9 @@ def paper_reply(
     metrics |= {"histogram.edges": [25], "brier": 0.13}
     metrics |= changes | {f"histogram.{label}": cells for label, cells in (roc or {}).items()}
     kept = {name: value for name, value in metrics.items() if name not in hide}
-    return Reply(MessageType.EXTERNAL, 5, {}, kept, {"weights-sha256": "0" * 64}, hide)
+    return Reply(
+        MessageType.EXTERNAL, 5, {}, kept, {"weights-sha256": "0" * 64, "compared-sha256": ""}, hide
+    )
 
 
 CONFUSION = ("tp", "fn", "tn", "fp", "overlays")

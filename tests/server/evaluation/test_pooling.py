@@ -15,8 +15,9 @@ from bs_common.contract import MessageType
 from bs_common.messages import Reply
 from bs_common.metrics import Confusion
 from bs_common.settings import StudySettings
-from bs_server.evaluation.external import Question, summarise_external
+from bs_server.evaluation.external import summarise_external
 from bs_server.evaluation.pooling import pool_external
+from bs_server.evaluation.question import Question
 from bs_server.results.summary import POOLED, ExternalSummary
 
 THRESHOLD = 0.6
@@ -44,7 +45,9 @@ def answer(site: int, min_cell: int = 5) -> ExternalSummary:
     }
     judgement = Judgement(result, int(called.sum()), tables, None, {})
     metrics = external_metrics(judgement, min_cell)
-    reply = Reply(MessageType.EXTERNAL, 2, {}, metrics, {"weights-sha256": "0" * 64})
+    reply = Reply(
+        MessageType.EXTERNAL, 2, {}, metrics, {"weights-sha256": "0" * 64, "compared-sha256": ""}
+    )
     return summarise_external(f"site{site}", hide_small_cells(reply, min_cell), QUESTION)
 
 

@@ -18,8 +18,9 @@ from bs_common.architecture import initial_head
 from bs_common.contract import AGREEMENT_MEASURES, AGREEMENT_SOURCES, MessageType
 from bs_common.messages import Reply
 from bs_common.settings import StudySettings
-from bs_server.evaluation.external import Question, summarise_external
+from bs_server.evaluation.external import summarise_external
 from bs_server.evaluation.pooling import pool_external
+from bs_server.evaluation.question import Question
 from bs_server.report import render_report
 from bs_server.results.summary import (
     CohortCount,

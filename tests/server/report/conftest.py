@@ -74,7 +74,16 @@ def full(summary: Summary) -> Summary:
     """The same study with every figure that a site can answer."""
     fields = summary.model_dump()
     fields["external"] |= _evidence()
+    fields["comparison"] = {"rows": [_judged("federated"), _judged("local", site="aachen")]}
     return Summary.model_validate(fields)
+
+
+def _judged(model: str, site: str | None = None) -> dict[str, Any]:
+    gain = {"value": 0.02, "low": -0.01, "high": 0.05, "p": 0.19}
+    area = {"auc": 0.9, "auc_low": 0.86, "auc_high": 0.94, "difference": gain if site else None}
+    calls = {"threshold": 0.5, "tp": 40, "fn": 10, "tn": 40, "fp": 10}
+    asked = {"seed": 7, "evaluate_site": "namur", "weights_sha256": "a" * 64}
+    return {"model": model, "site": site, **asked, **area, **calls}
 
 
 @pytest.fixture(scope="session")

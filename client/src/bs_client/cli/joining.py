@@ -29,6 +29,18 @@ def join(
     min_cell: Annotated[
         int | None, typer.Option(help="Smallest count that leaves. Default: 5.", min=1, max=1000)
     ] = None,
+    release_local: Annotated[
+        bool | None,
+        typer.Option(
+            "--release-local",
+            help="Let a model of this site's scans alone out, where a study compares.",
+            show_default=False,
+        ),
+    ] = None,
+    external_models: Annotated[
+        int | None,
+        typer.Option(help="Models that held-out scans judge. Default: 1.", min=1, max=100),
+    ] = None,
     proxy: Annotated[
         str | None, typer.Option(help="http://HOST:PORT, or: direct. Default: HTTPS_PROXY.")
     ] = None,
@@ -51,6 +63,8 @@ def join(
             labels=None if labels is None else labels.resolve(),
             min_cell=min_cell,
             proxy=proxy,
+            release_local=release_local,
+            external_models=external_models,
         )
         offer = read_offer(SiteFolder(site), invitation, given, now=_now())
         if preflight_only:

@@ -33,6 +33,7 @@ _HEAD = "answer"
 # The last two rounds' training and validation: a coordinator goes back by one round at most, when
 # its newest checkpoint is damaged.
 _KEPT = 4
+_DURABLE = (MessageType.LOCAL, MessageType.EXTERNAL)
 
 
 class _Head(BaseModel):
@@ -117,13 +118,12 @@ class Answers:
         )
         content = safetensors_pieces(reply.arrays, {_HEAD: head.model_dump_json()})
         # A round's answer that a power cut takes is worked out again, to the same bytes; the
-        # external judgement is made once and has to be on disk.
-        durable = reply.message_type is MessageType.EXTERNAL
-        write_atomic(path, *content, mode=0o600, durable=durable)
+        # external judgement is made once and has to be on disk, and so has a model of all rounds.
+        write_atomic(path, *content, mode=0o600, durable=reply.message_type in _DURABLE)
         self._forget_old()
 
     def _forget_old(self) -> None:
-        """Remove all but the newest answers about rounds; the external judgement stays."""
+        """Remove all but the newest answers about rounds; those about the whole study stay."""
         rounds = [*self.folder.glob("train-*"), *self.folder.glob("evaluate-*")]
         for path in sorted(rounds, key=lambda p: (p.stat().st_mtime_ns, p.name))[:-_KEPT]:
             path.unlink()
@@ -136,6 +136,7 @@ class Answers:
             digest(request.arrays) if final else request.content_sha256,
             self.settings.digest(),
             "" if final else self.data_sha256,
+            *(digest(arrays) for arrays in request.compared),
         ]
         key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
         return self.folder / f"{kind.value.rpartition('.')[2]}-{key}.safetensors"
@@ -173,6 +174,10 @@ class RecordedWork:
     def train(self, request: Request) -> Reply:
         """Train the given weights, or give what came of it before."""
         return self.answers.answer(request, self.work.train)
+
+    def local(self, request: Request) -> Reply:
+        """Train a model from this site's scans alone, or give the one that was trained before."""
+        return self.answers.answer(request, self.work.local)
 
     def evaluate(self, request: Request) -> Reply:
         """Validate the given weights, or give what came of it before."""

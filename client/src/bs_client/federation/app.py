@@ -34,6 +34,9 @@ class Work(Protocol):
     def train(self, request: Request) -> Reply:
         """Train the given weights on this site's scans."""
 
+    def local(self, request: Request) -> Reply:
+        """Train a model from this site's scans alone."""
+
     def evaluate(self, request: Request) -> Reply:
         """Validate the given weights."""
 
@@ -75,6 +78,10 @@ def make_app(work: Work, gate: Gate, finished: Event) -> ClientApp:
     @app.train()
     def train(message: Message, _context: Context) -> Message:
         return answer(message, work.train)
+
+    @app.train("local")
+    def local(message: Message, _context: Context) -> Message:
+        return answer(message, work.local)
 
     @app.evaluate()
     def evaluate(message: Message, _context: Context) -> Message:

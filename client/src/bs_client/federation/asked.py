@@ -13,6 +13,7 @@ from typing import Self
 
 from bs_common.contract import MessageType
 from bs_common.errors import ContractError
+from bs_common.weights import VECTOR
 
 # The same request again is legitimate, after a restart or a cut line on either side, and has the
 # same answer. An hour-long round over a line that is cut each minute stays far below.
@@ -24,7 +25,9 @@ MOST_STATUS_ASKS = 1_000_000
 MOST_DIFFERENT = 3
 TOO_MANY = "too_many_messages"
 
-_FROM_SCANS = (MessageType.TRAIN, MessageType.EVALUATE, MessageType.EXTERNAL)
+# Asked for the study as a whole, not for a round of it.
+_ONCE = (MessageType.LOCAL, MessageType.EXTERNAL)
+_FROM_SCANS = (MessageType.TRAIN, MessageType.EVALUATE, *_ONCE)
 _Key = tuple[str, int]  # message type, round
 
 
@@ -33,13 +36,14 @@ class Asked:
 
     Parameters
     ----------
-    external_models : how many different external requests are let in, whatever their round.
+    external_models : how many sets of weights are let in to be judged, all external requests
+        together, whatever their round.
     """
 
     def __init__(self, *, external_models: int = 1) -> None:
         self._external_models = external_models
         self._times: Counter[_Key] = Counter()
-        self._contents: defaultdict[_Key, set[str]] = defaultdict(set)
+        self._contents: defaultdict[_Key, dict[str, int]] = defaultdict(dict)  # digest -> models
 
     @classmethod
     def from_record(
@@ -59,15 +63,16 @@ class Asked:
                     str(entry["message_type"]), number if isinstance(number, int) else -1
                 )
                 asked._times[key] += 1
-                asked._contents[key].add(str(entry["content_sha256"]))
+                asked._contents[key][str(entry["content_sha256"])] = _models_in(entry["keys"])
         return asked
 
-    def admit(self, message_type: str, round_number: int, content_sha256: str) -> None:
-        """Count one request, or raise ContractError with `too_many_messages`."""
+    def admit(
+        self, message_type: str, round_number: int, content_sha256: str, *, models: int = 1
+    ) -> None:
+        """Count one request with its sets of weights, or raise ContractError with `TOO_MANY`."""
         key = self._key(message_type, round_number)
-        different = self._contents[key] | {content_sha256}
-        external = message_type == MessageType.EXTERNAL
-        if len(different) > (self._external_models if external else MOST_DIFFERENT):
+        different = self._contents[key] | {content_sha256: models}
+        if self._is_probe(message_type, different):
             raise ContractError(
                 TOO_MANY,
                 "the same round was asked again with other weights",
@@ -80,7 +85,19 @@ class Asked:
         self._times[key] += 1
         self._contents[key] = different
 
+    def _is_probe(self, message_type: str, different: Mapping[str, int]) -> bool:
+        """Tell whether there are more different requests than an honest study has."""
+        if message_type == MessageType.EXTERNAL:
+            return sum(different.values()) > self._external_models
+        # The model of this site alone follows from the settings: there is one.
+        return len(different) > (1 if message_type == MessageType.LOCAL else MOST_DIFFERENT)
+
     @staticmethod
     def _key(message_type: str, round_number: int) -> _Key:
-        # Held-out scans are judged for a number of models, in whatever round these were chosen.
-        return message_type, -1 if message_type == MessageType.EXTERNAL else round_number
+        return message_type, -1 if message_type in _ONCE else round_number
+
+
+def _models_in(keys: object) -> int:
+    """Count the sets of weights that a recorded request carried."""
+    names = keys if isinstance(keys, list) else []
+    return sum(str(name).endswith(f".{VECTOR}") for name in names) or 1

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bs_client.evaluation.calibration import Coefficient
+from bs_client.evaluation.comparators import Compared
 from bs_client.evaluation.judgement import Judgement
 from bs_client.explain.agreement import Mean
 from bs_client.federation.small_cells import merge_small_bins
@@ -41,6 +44,20 @@ def external_metrics(judgement: Judgement, min_cell: int) -> dict[str, Metric]:
         prefix = f"subgroup.{variable}.{level}"
         metrics |= {f"{prefix}.{cell}": getattr(table, cell) for cell in CONFUSION_CELLS}
     metrics |= _agreement(judgement)
+    return metrics
+
+
+def compared_metrics(compared: Sequence[Compared]) -> dict[str, Metric]:
+    """Name the numbers of the models compared as the contract does, in the order of the request."""
+    metrics: dict[str, Metric] = {}
+    for place, one in enumerate(compared, start=1):
+        paired = one.paired
+        named: dict[str, Metric] = {"auc": paired.first.auc, "p": paired.p_value}
+        named["auc-low"], named["auc-high"] = paired.first.interval()
+        named["difference"] = paired.difference
+        named["difference-low"], named["difference-high"] = paired.interval()
+        named |= {cell: getattr(one.calls, cell) for cell in CONFUSION_CELLS}
+        metrics |= {f"compared.{place}.{name}": value for name, value in named.items()}
     return metrics
 
 

@@ -19,7 +19,7 @@ from bs_client.federation.policy import find_refusal, smallest_count
 from bs_client.federation.small_cells import hide_small_cells
 from bs_common.audit import PASSED, AuditLog, Passage
 from bs_common.content import NOTHING, Measured, measure
-from bs_common.contract import REQUESTS_BY_ROLE, MessageType
+from bs_common.contract import REQUESTS_BY_ROLE, requests_of
 from bs_common.errors import BoneScanError, ContractError
 from bs_common.messages import read_reply, read_request, write_reply
 from bs_common.settings import Role, StudySettings
@@ -29,6 +29,7 @@ _Call = Callable[[Message, Context], Message]
 _log = logging.getLogger(__name__)
 _NOT_TAKEN_IN = ("too_large", "unreadable")
 _NOT_FOR_THIS_ROLE = "not_for_this_role"
+_NOT_AGREED = "not_agreed"
 _REFUSED = 1  # Flower wants a number with an error; the reason says which
 
 
@@ -78,15 +79,17 @@ class Gate:
             raise ContractError(reason, "a request that this site did not take in")
         if kind not in REQUESTS_BY_ROLE[self.role]:
             raise ContractError(_NOT_FOR_THIS_ROLE, f"a request that {self.role} never answers")
-        round_number = read_request(kind, request, self.settings).round_number
-        code = find_refusal(self.policy, MessageType(kind), round_number, self.settings)
+        if kind not in requests_of(self.role, self.settings):
+            raise ContractError(_NOT_AGREED, f"a {kind} request is no part of this study")
+        asked = read_request(kind, request, self.settings)
+        code = find_refusal(self.policy, asked, self.settings)
         if code is not None:
             raise ContractError(
                 code,
                 f"the site's policy does not allow this {kind} request",
                 remedy="Tell the coordinator; or, if the site may, change [policy] in site.toml.",
             )
-        self.asked.admit(kind, round_number, measured.sha256)
+        self.asked.admit(kind, asked.round_number, measured.sha256, models=asked.models)
 
     def _checked(self, kind: str, content: RecordDict) -> RecordDict:
         # Written anew, so that nothing leaves but what was read and checked.

@@ -32,6 +32,15 @@ class Given:
     labels: Path | None = None
     min_cell: int | None = None
     proxy: str | None = None
+    release_local: bool | None = None
+    external_models: int | None = None
+
+    @property
+    def policy(self) -> dict[str, int | bool]:
+        """What is given of the site's policy, by its names in `site.toml`."""
+        names = ("min_cell", "release_local", "external_models")
+        values = {name: getattr(self, name) for name in names}
+        return {name: value for name, value in values.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +161,7 @@ def _site_file(folder: SiteFolder, given: Given) -> SiteFile:
         )
     return SiteFile(
         data=DataSettings(scans=given.scans, labels=given.labels),
-        policy=Policy() if given.min_cell is None else Policy(min_cell=given.min_cell),
+        policy=Policy.model_validate(given.policy),
         connection=_connection(given.proxy),
     )
 
@@ -170,13 +179,14 @@ def _check_same(folder: SiteFolder, held: SiteFile, given: Given) -> None:
     pairs = (
         (given.scans, held.data.scans),
         (given.labels, held.data.labels),
-        (given.min_cell, held.policy.min_cell),
         (given.proxy, held.connection.proxy),
+        *((value, getattr(held.policy, name)) for name, value in given.policy.items()),
     )
     if any(asked is not None and asked != kept for asked, kept in pairs):
         raise ConfigError(
-            f"{folder.site_file} holds other data, another min_cell or another proxy than given.",
-            remedy="Edit that file, or leave out --data, --labels, --min-cell and --proxy.",
+            f"{folder.site_file} holds other data, another policy or another proxy than given.",
+            remedy="Edit that file, or leave out --data, --labels, --min-cell, --release-local, "
+            "--external-models and --proxy.",
         )
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bs_client.config import Policy
-from bs_common.contract import REQUESTS_BY_ROLE, MessageType, reply_shapes, request_shapes
+from bs_common.contract import MessageType, reply_shapes, request_shapes, requests_of
+from bs_common.messages import Request
 from bs_common.settings import Role, StudySettings
 
 POLICY_MESSAGE = "policy_message"
 POLICY_SCOPE = "policy_scope"
 POLICY_ROUNDS = "policy_rounds"
+POLICY_LOCAL = "policy_local"
+POLICY_MODELS = "policy_models"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,33 +29,41 @@ def smallest_count(policy: Policy, settings: StudySettings) -> int:
     return max(policy.min_cell, settings.min_cell)
 
 
-def find_refusal(
-    policy: Policy, kind: MessageType, round_number: int, settings: StudySettings
-) -> str | None:
+def find_refusal(policy: Policy, request: Request, settings: StudySettings) -> str | None:
     """Give the code with which the policy refuses a request, or None if it allows it.
 
     The goodbye is always allowed: it carries nothing, and without it a site would wait for ever.
     """
+    kind = request.message_type
     if kind not in policy.messages and kind is not MessageType.FINISH:
         return POLICY_MESSAGE
     weights_travel = request_shapes(kind, settings) or reply_shapes(kind, settings)
     if weights_travel and settings.trainable not in policy.scopes:
         return POLICY_SCOPE
-    if round_number > policy.max_rounds:
+    if request.round_number > policy.max_rounds:
         return POLICY_ROUNDS
+    if kind is MessageType.LOCAL and not policy.release_local:
+        return POLICY_LOCAL
+    if kind is MessageType.EXTERNAL and request.models > policy.external_models:
+        return POLICY_MODELS
     return None
 
 
 def find_objections(policy: Policy, settings: StudySettings, role: Role) -> list[Objection]:
-    """Name everything in a study's terms that the policy does not allow."""
+    """Name everything in a study's terms that the policy does not allow.
+
+    A model of this site alone is no objection: a study goes on without it.
+    """
     needed = [
         kind
         for kind in MessageType
-        if kind in REQUESTS_BY_ROLE[role]
+        if kind in requests_of(role, settings) - {MessageType.LOCAL}
         and (kind is not MessageType.INITIAL or reply_shapes(kind, settings))
     ]
     missing = [
-        kind.value for kind in needed if find_refusal(policy, kind, 0, settings) == POLICY_MESSAGE
+        kind.value
+        for kind in needed
+        if find_refusal(policy, Request(kind, 0), settings) == POLICY_MESSAGE
     ]
     found = []
     if missing:

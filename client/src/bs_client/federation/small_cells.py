@@ -1,7 +1,8 @@
 """Hiding counts that are small enough to point at a person (disclosure control).
 
 A count from 1 to `min_cell - 1` is hidden, and with it every other count from which it could be
-subtracted. Zero is not hidden: nobody is in it.
+subtracted. Zero is not hidden: nobody is in it. Calls of further models are rounded
+(`rounded_calls`).
 """
 
 from __future__ import annotations
@@ -12,9 +13,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from bs_client.federation.rounded_calls import round_calls
 from bs_client.federation.small_subgroups import small_subgroups
 from bs_common.bins import COUNTS_NAMES, EDGES_NAME
-from bs_common.contract import AGREEMENT, ARTEFACTS, CALIBRATION, SPLITS, MessageType
+from bs_common.contract import (
+    AGREEMENT,
+    ARTEFACTS,
+    AUC_FIGURES,
+    CALIBRATION,
+    COMPARED,
+    SPLITS,
+    MessageType,
+)
 from bs_common.errors import EgressRefused
 from bs_common.messages import Metric, Reply
 from bs_common.metrics import Histogram
@@ -28,6 +38,7 @@ _MORE = "Give more patients this split, or lower min_cell if your data protectio
 # Names that are hidden together: any one of a group can be had from the others and known totals.
 _GROUPS: dict[MessageType, tuple[tuple[str, ...], ...]] = {
     MessageType.DESCRIBE: tuple(tuple(f"{split}.{label}" for label in _LABELS) for split in SPLITS),
+    MessageType.LOCAL: (_BINS,),
     MessageType.EVALUATE: (_BINS,),
     MessageType.EXTERNAL: (
         # Positive calls = tp + fp, so the rows of the table hide together. A map is made of every
@@ -38,6 +49,7 @@ _GROUPS: dict[MessageType, tuple[tuple[str, ...], ...]] = {
             *_BINS,
             *("auc", "auc-low", "auc-high", "auc-bootstrap-low", "auc-bootstrap-high"),
             *("brier", *CALIBRATION),
+            *(name for name in COMPARED if name.rpartition(".")[2] in AUC_FIGURES),
         ),
         ("masks", *AGREEMENT),
     ),
@@ -50,10 +62,7 @@ def hide_small_cells(reply: Reply, min_cell: int) -> Reply:
     Raises EgressRefused with `small_cell` if what is left would still count fewer than `min_cell`
     scans: a training or validation set, or a class of it, that small cannot take part.
     """
-    examples = reply.metrics.get("num-examples")
-    # A balanced epoch shows every positive scan and as many others: half of it counts positives.
-    at_least = 2 * min_cell if reply.message_type is MessageType.TRAIN else min_cell
-    if isinstance(examples, int) and examples < at_least:
+    if any(examples < at_least for examples, at_least in _examples(reply, min_cell)):
         raise EgressRefused(
             "small_cell", "fewer scans than min_cell would be counted", remedy=_MORE
         )
@@ -75,13 +84,26 @@ def hide_small_cells(reply: Reply, min_cell: int) -> Reply:
         for name, value in reply.metrics.items()
         if name.startswith("refused.") and _is_small(value, min_cell)
     )
-    metrics = {name: value for name, value in reply.metrics.items() if name not in hidden}
+    calls = round_calls(reply.metrics, min_cell)
+    hidden |= calls.hidden
+    shown = {**reply.metrics, **calls.rounded}
+    metrics = {name: value for name, value in shown.items() if name not in hidden}
     return replace(reply, metrics=metrics, hidden=tuple(sorted(hidden)))
+
+
+def _examples(reply: Reply, min_cell: int) -> Iterator[tuple[int, int]]:
+    """Give each number of examples in a reply with the least that it may be."""
+    trained = "num-examples" if reply.message_type is MessageType.TRAIN else "train-examples"
+    for name in ("num-examples", "train-examples"):
+        # A balanced epoch shows every positive scan and as many others: half counts positives.
+        count, at_least = reply.metrics.get(name), min_cell * (2 if name == trained else 1)
+        if isinstance(count, int):
+            yield count, at_least
 
 
 def _validation_classes(reply: Reply) -> list[int]:
     """Count the validation scans of each class."""
-    if reply.message_type is not MessageType.EVALUATE:
+    if reply.message_type not in (MessageType.EVALUATE, MessageType.LOCAL):
         return []
     histograms = [reply.metrics.get(f"histogram.{label}") for label in _LABELS]
     return [int(sum(counts)) for counts in histograms if isinstance(counts, list)]

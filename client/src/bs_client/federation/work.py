@@ -19,19 +19,21 @@ from bs_client.data.dataset import Dataset, load_dataset
 from bs_client.data.labels import Split
 from bs_client.data.sampling import balanced_epoch
 from bs_client.dicom.codes import Refusal
+from bs_client.evaluation.comparators import judge_beside
 from bs_client.evaluation.judgement import judge
 from bs_client.federation.activity import Activity
-from bs_client.federation.external_reply import external_metrics
+from bs_client.federation.external_reply import compared_metrics, external_metrics
 from bs_client.federation.policy import smallest_count
 from bs_client.federation.small_cells import merge_small_bins
 from bs_client.model.backbone import load_backbone
 from bs_client.model.device import prepare_device
 from bs_client.model.network import Margins, Network
+from bs_client.training.alone import train_alone
 from bs_client.training.draft import Draft, question_of
 from bs_client.training.features import Features
-from bs_client.training.local import Trainer
+from bs_client.training.local import Trainer, TrainOutcome
 from bs_client.training.loss import cross_entropy
-from bs_common.architecture import NamedArrays
+from bs_common.architecture import NamedArrays, array_shapes, initial_head
 from bs_common.contract import MessageType, Phase, reply_shapes
 from bs_common.errors import DataError
 from bs_common.joining import Invitation
@@ -82,6 +84,8 @@ class SiteWork:
         metrics |= {f"refused.{code}": count for code, count in refused.items()}
         metrics["synthetic"] = int(self.dataset.synthetic)
         metrics["min-cell"] = self.min_cell
+        if self.invitation.role == "evaluate":
+            metrics["external-models"] = self.file.policy.external_models
         backend = keras.backend.backend()
         texts = {
             "backbone-sha256": digest(self.backbone),
@@ -102,23 +106,7 @@ class SiteWork:
 
     def train(self, request: Request) -> Reply:
         """Train the given weights on this site's balanced epochs."""
-        labels = self.dataset.labels(Split.TRAIN)
-        features = self._prepared(Split.TRAIN, flips=(False, True))
-        outcome = self.trainer.train_round(
-            request.arrays,
-            labels=labels,
-            activations_of=features.of,
-            epoch_of=lambda epoch: balanced_epoch(
-                labels,
-                seed=self.dataset.settings.seed,
-                site=self.invitation.site,
-                round_number=request.round_number,
-                epoch=epoch,
-            ),
-            draft=self._draft(request),
-            progress=self.activity.steps(Phase.TRAINING, "training steps"),
-        )
-        _log.info("round %d: loss %.4f", request.round_number, outcome.loss)
+        outcome = self._train_round(request.round_number, request.arrays)
         metrics: dict[str, Metric] = {
             "num-examples": outcome.num_examples,
             "loss": outcome.loss,
@@ -126,29 +114,45 @@ class SiteWork:
         }
         return Reply(MessageType.TRAIN, request.round_number, outcome.arrays, metrics)
 
+    def local(self, request: Request) -> Reply:
+        """Train a model from this site's scans alone, from the weights the study starts with."""
+        settings = self.dataset.settings
+        start = self._start()
+        question = self._question(MessageType.LOCAL, start)
+        model = train_alone(
+            start,
+            self.dataset.labels(Split.VALIDATION),
+            rounds=settings.rounds,
+            train_round=lambda number, arrays: self._train_round(number, arrays).arrays,
+            score=self._validation_margins,
+            draft=Draft(self.folder.local_draft, question, every_s=0),
+        )
+        metrics: dict[str, Metric] = {
+            "best-round": model.round,
+            "train-examples": 2 * int(self.dataset.labels(Split.TRAIN).sum()),
+        }
+        metrics |= self._validation_metrics(model.arrays)
+        texts = {"start-sha256": digest(start)}
+        return Reply(MessageType.LOCAL, request.round_number, model.arrays, metrics, texts)
+
     def evaluate(self, request: Request) -> Reply:
         """Validate the given weights: loss, and a histogram of the margins for each class."""
-        labels = self.dataset.labels(Split.VALIDATION)
-        margins = self._margins(Split.VALIDATION, self._prepared(Split.VALIDATION), request.arrays)
-        counts = histogram(margins, labels)
-        metrics: dict[str, Metric] = {
-            "num-examples": len(labels),
-            "loss": cross_entropy(margins, labels),
-        }
-        metrics |= merge_small_bins(counts, self.min_cell).metrics()
+        metrics = self._validation_metrics(request.arrays)
         return Reply(MessageType.EVALUATE, request.round_number, {}, metrics)
 
     def external(self, request: Request) -> Reply:
         """Judge the finished model on the held-out scans; only aggregates are in the answer.
 
         A scan that is no longer what was described is counted by a code; the rest is judged.
+        Further models are judged beside the study's, each at its own threshold.
         """
         dataset = self.dataset.still_there(Split.EXTERNAL)
         entries = dataset.of_split(Split.EXTERNAL)
         vanished = len(self.dataset.of_split(Split.EXTERNAL)) - len(entries)
-        margins = self._margins(
-            Split.EXTERNAL, self._compute(dataset, Split.EXTERNAL), request.arrays
-        )
+        features = self._compute(dataset, Split.EXTERNAL)
+        others = [self._margins(Split.EXTERNAL, features, arrays) for arrays in request.compared]
+        # Last, for the maps are those of the weights in place.
+        margins = self._margins(Split.EXTERNAL, features, request.arrays)
         judgement = judge(
             dataset,
             entries,
@@ -159,10 +163,53 @@ class SiteWork:
             progress=self.activity.steps(Phase.DRAWING, "maps"),
         )
         metrics = external_metrics(judgement, self.min_cell)
+        labels = dataset.labels(Split.EXTERNAL)
+        thresholds = _thresholds_beside(request)
+        metrics |= compared_metrics(judge_beside(margins, others, labels, thresholds=thresholds))
         if vanished:
             metrics[f"refused.{Refusal.E_VANISHED}"] = vanished
-        texts = {"weights-sha256": digest(request.arrays)}
+        texts = {
+            "weights-sha256": digest(request.arrays),
+            "compared-sha256": ",".join(digest(arrays) for arrays in request.compared),
+        }
         return Reply(MessageType.EXTERNAL, request.round_number, {}, metrics, texts)
+
+    def _train_round(self, number: int, arrays: NamedArrays) -> TrainOutcome:
+        labels = self.dataset.labels(Split.TRAIN)
+        features = self._prepared(Split.TRAIN, flips=(False, True))
+        outcome = self.trainer.train_round(
+            arrays,
+            labels=labels,
+            activations_of=features.of,
+            epoch_of=lambda epoch: balanced_epoch(
+                labels,
+                seed=self.dataset.settings.seed,
+                site=self.invitation.site,
+                round_number=number,
+                epoch=epoch,
+            ),
+            draft=self._draft(number, arrays),
+            progress=self.activity.steps(Phase.TRAINING, "training steps"),
+        )
+        _log.info("round %d: loss %.4f", number, outcome.loss)
+        return outcome
+
+    def _start(self) -> NamedArrays:
+        """Give the weights that the study starts with; the backbone is the same at every site."""
+        known = initial_head(self.dataset.settings.seed) | self.backbone
+        return {name: known[name] for name in array_shapes(self.dataset.settings.trainable)}
+
+    def _validation_metrics(self, arrays: NamedArrays) -> dict[str, Metric]:
+        labels = self.dataset.labels(Split.VALIDATION)
+        margins = self._validation_margins(arrays)
+        metrics: dict[str, Metric] = {
+            "num-examples": len(labels),
+            "loss": cross_entropy(margins, labels),
+        }
+        return metrics | merge_small_bins(histogram(margins, labels), self.min_cell).metrics()
+
+    def _validation_margins(self, arrays: NamedArrays) -> Margins:
+        return self._margins(Split.VALIDATION, self._prepared(Split.VALIDATION), arrays)
 
     def _margins(self, split: Split, features: Features, arrays: NamedArrays) -> Margins:
         self.network.set_arrays(arrays)
@@ -192,15 +239,19 @@ class SiteWork:
         features.prepare(flips=flips, progress=tell)
         return features
 
-    def _draft(self, request: Request) -> Draft:
-        question = question_of(
-            request.round_number,
-            digest(request.arrays),
+    def _draft(self, number: int, arrays: NamedArrays) -> Draft:
+        question = self._question(number, arrays)
+        return Draft(self.folder.draft, question, every_s=self.file.compute.checkpoint_s)
+
+    def _question(self, what: int | MessageType, arrays: NamedArrays) -> str:
+        """Name a training, of a round or of all of them, by all that decides its result."""
+        return question_of(
+            what,
+            digest(arrays),
             self.dataset.settings.digest(),
             self.data_sha256,
             keras.version(),
         )
-        return Draft(self.folder.draft, question, every_s=self.file.compute.checkpoint_s)
 
 
 def open_site(folder: SiteFolder, activity: Activity | None = None) -> SiteWork:
@@ -235,3 +286,9 @@ def open_site(folder: SiteFolder, activity: Activity | None = None) -> SiteWork:
 def _threshold(request: Request, settings: StudySettings) -> float:
     chosen = request.numbers.get("threshold")
     return chosen if isinstance(chosen, float) else settings.threshold
+
+
+def _thresholds_beside(request: Request) -> list[float]:
+    """Give the thresholds of the further models, in the order of their weights."""
+    chosen = request.numbers.get("compared-thresholds", [])
+    return [float(value) for value in chosen] if isinstance(chosen, list) else []

@@ -1,4 +1,4 @@
-"""A round of training that is not finished, on disk, so that a killed site goes on inside it."""
+"""Training that is not finished, on disk, so that a killed site goes on inside it."""
 
 from __future__ import annotations
 
@@ -30,10 +30,11 @@ _HEAD = "draft"
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """How far a round has come.
+    """How far a round has come, or a training of several rounds.
 
     epoch : number of epochs before the one in hand.
-    figures : mean loss and accuracy of each step taken in that one.
+    figures : mean loss and accuracy of each step taken in that one; of several rounds, two figures
+        of each finished one.
     """
 
     epoch: int = 0
@@ -52,7 +53,7 @@ class _Head(BaseModel):
 
 @dataclass
 class Draft:
-    """The state of one round of training, kept every now and then.
+    """The state of a training, kept every now and then.
 
     When it is kept changes nothing of the result: a round that goes on from here ends with the
     bytes of one that was never disturbed.
@@ -60,7 +61,8 @@ class Draft:
     Parameters
     ----------
     path : the one file; the next round's replaces it.
-    question : names the round, its starting weights and the data; a draft of any other is ignored.
+    question : names the training, its starting weights and the data; a draft of any other is
+        ignored.
     every_s : seconds of training between two writes; 0 keeps every step.
     """
 
@@ -74,7 +76,7 @@ class Draft:
         self._kept_at = self.clock()
 
     def find(self) -> tuple[Position, list[NDArray[Any]]] | None:
-        """Give position and variables of this round's draft, or None where there is none."""
+        """Give position and variables of this training's draft, or None where there is none."""
         if not self.path.exists():
             return None
         try:
@@ -82,14 +84,14 @@ class Draft:
                 head = _Head.model_validate_json(file.metadata()[_HEAD])
                 variables = [file.get_tensor(_name(n)) for n in range(len(file.keys()))]
         except (OSError, SafetensorError, ValidationError, KeyError) as error:
-            _log.warning("the draft of a round is damaged (%s)", type(error).__name__)
+            _log.warning("the draft of a training is damaged (%s)", type(error).__name__)
             return None
         if (head.format, head.question) != (_FORMAT, self.question):
             return None
         if head.arrays_sha256 != _digest(variables):
-            _log.warning("the draft of a round is damaged: the round starts again")
+            _log.warning("the draft of a training is damaged: it starts again")
             return None
-        _log.info("the round goes on in epoch %d after step %d", head.epoch, len(head.figures))
+        _log.info("training goes on in epoch %d after %d pieces", head.epoch, len(head.figures))
         return Position(head.epoch, tuple(head.figures)), variables
 
     @property
@@ -116,11 +118,11 @@ class Draft:
         try:
             write_atomic(self.path, content, mode=0o600)
         except StorageFailed as error:
-            _log.warning("the draft of a round is not kept: %s %s", error, error.remedy)
+            _log.warning("the draft of a training is not kept: %s %s", error, error.remedy)
 
 
 def question_of(*parts: str | int) -> str:
-    """Name a round by all that decides its result."""
+    """Name a training by all that decides its result."""
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 

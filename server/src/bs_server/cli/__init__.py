@@ -10,6 +10,7 @@ os.environ["FLWR_DISABLE_UPDATE_CHECK"] = "1"
 
 import typer
 
+from bs_server.cli.comparison import compare
 from bs_server.cli.demo import demo
 from bs_server.cli.export import export
 from bs_server.cli.members import enrol, init, invite
@@ -27,7 +28,7 @@ app = typer.Typer(
 for _command in (
     *(init, invite, enrol, revoke, renew),
     *(run, status, stop, pause, resume),
-    *(audit, report, export, release, demo),
+    *(audit, report, compare, export, release, demo),
 ):
     app.command()(_command)
 

@@ -1,85 +1,44 @@
 """The one external evaluation: each evaluate site is asked once, and its answer kept on disk.
 
-What is asked is written down before it is sent. After a crash in between, the very same question
-may be sent again, which a site answers from its own record; another model is never put to the
-held-out scans.
+After a crash in between, the very same question may be sent again, which a site answers from its
+own record.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 
-from bs_common.architecture import NamedArrays
 from bs_common.bins import bins_from_metrics, edges_with
 from bs_common.contract import (
     AGREEMENT_MEASURES,
     AGREEMENT_SOURCES,
     CONFUSION_CELLS,
     SUBGROUPS,
-    MessageType,
 )
-from bs_common.errors import ReplyRefused, StudyStopped, TrustError
-from bs_common.messages import Metric, Reply, Request
+from bs_common.errors import ReplyRefused, StudyStopped
+from bs_common.messages import Reply
 from bs_common.metrics import wilson
-from bs_common.settings import StudySettings
 from bs_common.weights import digest
 from bs_server.config import StudyFolder
+from bs_server.evaluation.compared import compared_rows
 from bs_server.evaluation.external_figures import benefit_of, calibration_of, curve_of, rates_of
+from bs_server.evaluation.question import Question, answered, keep_answers, write_down
 from bs_server.federation.exchange import Answer, Exchange, NoAnswer, Patience
 from bs_server.federation.reasons import remedy_for
 from bs_server.federation.sites import refused_counts
-from bs_server.results.external_values import MapAgreement, Rate, ScoreTable, SubgroupTable
-from bs_server.results.summary import SMALL_CELL, ExternalSummary, Sha256
-from bs_server.storage.documents import Document, read_state, write_state
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What the evaluate sites are asked to judge.
-
-    chosen : probability that the study's rule chose on validation scans; None where it chose
-        nothing, and the settings' own is taken.
-    """
-
-    round_number: int
-    arrays: NamedArrays
-    chosen: float | None
-    settings: StudySettings
-
-    @property
-    def threshold(self) -> float:
-        """Probability from which a scan is called positive."""
-        return self.settings.threshold if self.chosen is None else self.chosen
-
-    @property
-    def rule(self) -> str:
-        """How the threshold came about."""
-        return "fixed" if self.chosen is None else self.settings.threshold_rule
-
-
-class AskedFile(Document):
-    """What the evaluate sites were, or were about to be, asked about."""
-
-    round: int
-    weights_sha256: Sha256
-    threshold: float
-
-
-class ExternalFile(Document):
-    """Each site's answer, as it lies on disk."""
-
-    by_site: dict[str, ExternalSummary]
+from bs_server.results.comparison import ComparisonRow
+from bs_server.results.external_values import (
+    MapAgreement,
+    Rate,
+    ScoreTable,
+    SubgroupTable,
+)
+from bs_server.results.summary import SMALL_CELL, ExternalSummary
 
 
 class ExternalMissing(StudyStopped):
     """An evaluate site has not judged the model yet; only this step is left."""
-
-
-def answered(folder: StudyFolder) -> dict[str, ExternalSummary]:
-    """Give the answers that are on disk, by site."""
-    if not folder.external.exists():
-        return {}
-    return dict(read_state(folder.external, ExternalFile).by_site)
 
 
 def ask_once(
@@ -89,11 +48,13 @@ def ask_once(
     *,
     question: Question,
     patience: Patience | None = None,
+    judge_alone: Collection[str] = (),
 ) -> list[ExternalSummary]:
     """Give every evaluate site's judgement of the chosen weights, from disk where it was given.
 
-    All sites are asked at the same time. An answer is on disk before a missing one stops the study,
-    so that nobody is asked twice. A study without an evaluate site has none.
+    All sites are asked at the same time, but those in `judge_alone` after the others, about the
+    study's model without those beside it. An answer is on disk before a missing one stops the
+    study, so that nobody is asked twice. A study without an evaluate site has none.
 
     Raises
     ------
@@ -105,7 +66,13 @@ def ask_once(
     known = answered(folder)
     missing = tuple(site for site in sites if site not in known)
     if missing:
-        known |= _ask(folder, exchange, missing, question, patience)
+        asked = write_down(folder, question, missing, judge_alone)
+        comparing = tuple(site for site in missing if site not in asked.alone)
+        alone = tuple(site for site in missing if site in asked.alone)
+        reasons = _ask(folder, exchange, comparing, question, patience)
+        reasons |= _ask(folder, exchange, alone, replace(question, beside=()), patience)
+        _require_all(reasons)
+    known = answered(folder)
     return [known[site] for site in sorted(sites)]
 
 
@@ -115,18 +82,28 @@ def _ask(
     sites: tuple[str, ...],
     question: Question,
     patience: Patience | None,
-) -> dict[str, ExternalSummary]:
-    _write_down(folder, question, sites)
-    numbers: dict[str, Metric] = {"threshold": question.threshold}
-    request = Request(MessageType.EXTERNAL, question.round_number, question.arrays, numbers)
-    found, reasons = {}, {}
-    for site, answer in exchange.ask(request, sites, patience=patience).items():
+) -> dict[str, str]:
+    """Ask, keep the answers on disk, and give each site without a usable one with the reason."""
+    if not sites:
+        return {}
+    found: dict[str, ExternalSummary] = {}
+    rows: dict[str, list[ComparisonRow]] = {}
+    reasons: dict[str, str] = {}
+    seed = question.settings.seed
+    for site, answer in exchange.ask(question.request(), sites, patience=patience).items():
         try:
-            found[site] = _read(site, answer, question)
+            reply = _usable(answer, question)
+            found[site] = summarise_external(site, reply, question)
+            if question.beside:
+                rows[site] = compared_rows(reply, question.beside, site=site, seed=seed)
         except ReplyRefused as error:
+            found.pop(site, None)
             reasons[site] = error.reason
-    by_site = dict(sorted((answered(folder) | found).items()))
-    write_state(folder.external, ExternalFile(version=1, by_site=by_site))
+    keep_answers(folder, found, rows)
+    return reasons
+
+
+def _require_all(reasons: Mapping[str, str]) -> None:
     if reasons:
         named = ", ".join(f"{site} ({reason})" for site, reason in sorted(reasons.items()))
         raise ExternalMissing(
@@ -136,37 +113,14 @@ def _ask(
                 otherwise="Mend the cause there, then run again: only this step is left.",
             ),
         )
-    return found
 
 
-def _write_down(folder: StudyFolder, question: Question, sites: tuple[str, ...]) -> None:
-    asked = AskedFile(
-        version=1,
-        round=question.round_number,
-        weights_sha256=digest(question.arrays),
-        threshold=question.threshold,
-    )
-    if not folder.external_asked.exists():
-        write_state(folder.external_asked, asked)
-    before = read_state(folder.external_asked, AskedFile)
-    if before != asked:
-        verb = "was" if len(sites) == 1 else "were"
-        raise TrustError(
-            f"{', '.join(sites)} {verb} asked about round {before.round} "
-            f"({before.weights_sha256[:12]}, threshold {before.threshold:.4f}) already; now round "
-            f"{asked.round} ({asked.weights_sha256[:12]}, threshold {asked.threshold:.4f}) would "
-            "be put to the held-out scans.",
-            remedy="A held-out cohort judges one model. Find out what changed the choice: the "
-            "rounds on disk, or 'candidates' in study.toml.",
-        )
-
-
-def _read(site: str, answer: Answer, question: Question) -> ExternalSummary:
+def _usable(answer: Answer, question: Question) -> Reply:
     if isinstance(answer, NoAnswer):
         raise ReplyRefused(answer.reason, "no usable answer")
     if answer.texts["weights-sha256"] != digest(question.arrays):
         raise ReplyRefused("other_weights", "the site judged other weights than it was sent")
-    return summarise_external(site, answer, question)
+    return answer
 
 
 def summarise_external(site: str, reply: Reply, question: Question) -> ExternalSummary:

@@ -13,8 +13,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from bs_server.export.measures import Measure, measures_of
-from bs_server.results.external_values import Value
-from bs_server.results.summary import Sha256, Summary, UtcTime
+from bs_server.results.external_values import Sha256, Value
+from bs_server.results.summary import Summary, UtcTime
 
 SCHEMA_ID = "urn:bone-scan:metrics:1"  # a new number wherever a reader would break
 

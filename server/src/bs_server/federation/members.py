@@ -94,6 +94,11 @@ class Members:
             if site in self.replies
         }
 
+    def judged_models(self, site: str) -> int:
+        """Give how many sets of weights a described evaluate site's policy lets it judge."""
+        found = self.replies[site].metrics.get("external-models")
+        return found if isinstance(found, int) else 1
+
     def unusable(self, sites: tuple[str, ...]) -> dict[str, str]:
         """Give those of the sites that cannot be asked in a round, with the reason."""
         return {

@@ -20,6 +20,10 @@ _REMEDIES = {
     "policy_message": _POLICY,
     "policy_scope": _POLICY,
     "policy_rounds": _POLICY,
+    "policy_local": _POLICY,
+    "policy_models": "An evaluate site's policy lets fewer sets of weights be judged than it said "
+    "before: ask the site to put external_models in site.toml back.",
+    "not_agreed": _APPROVE,
     "too_many_messages": "The site was asked too often, or again with other weights. Do not start "
     "a study over in an empty folder; a second model is judged where the site's policy allows it.",
     "too_large": "The site takes no message of this size: check that this is the release it has.",

@@ -38,6 +38,7 @@ PHASES = {
     "begun": "in a round",
     "resumed": "in a round",
     "paused": "paused",
+    "local": "training of single sites' models, to compare",
     "external": "external evaluation",
     "external_missing": "waiting for the external evaluation",
     "released": "telling the sites",

@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from bs_server.report import calibration, external, maps, privacy, subgroups, tables, wording
 from bs_server.report.beside import beside_tables
+from bs_server.report.comparison import comparison_view
 from bs_server.report.evaluated import Evaluated, evaluated
 from bs_server.report.flow import trace_flow
 from bs_server.report.flow_figure import flow_figures
@@ -45,6 +46,7 @@ def render_report(summary: Summary) -> str:
         "rounds_figure": rounds_figure(summary),
         "replies": tables.reply_rows(summary),
         "settings": summary.settings.model_dump(mode="json"),
+        "comparison": comparison_view(summary.comparison),
         "messages": privacy.message_rows(summary),
         "traffic": privacy.traffic_rows(summary),
         "policies": privacy.policy_rows(summary),

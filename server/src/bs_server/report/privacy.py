@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import get_args
 
-from bs_common.contract import MessageType, reply_shapes
+from bs_common.contract import MessageType, reply_shapes, requests_of
+from bs_common.settings import Role
 from bs_common.terms import contents_of
 from bs_server.report import wording
 from bs_server.results.summary import ACCEPTED, MISSING, SiteSummary, Summary
@@ -55,10 +57,12 @@ class RefusalRow:
 
 def message_rows(summary: Summary) -> list[MessageRow]:
     """Give a row for every kind of message of the study."""
+    settings = summary.settings
+    asked = {kind for role in get_args(Role) for kind in requests_of(role, settings)}
     return [
-        MessageRow(kind.value.rpartition(".")[2], contents_of(kind, summary.settings))
+        MessageRow(kind.value.rpartition(".")[2], contents_of(kind, settings))
         for kind in MessageType
-        if kind is not MessageType.INITIAL or reply_shapes(kind, summary.settings)
+        if kind in asked and (kind is not MessageType.INITIAL or reply_shapes(kind, settings))
     ]
 
 

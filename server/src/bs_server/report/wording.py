@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bs_server.results.summary import SMALL_CELL, Hidden
+from bs_server.results.external_values import Hidden
+from bs_server.results.summary import SMALL_CELL
 
 GAP = "\N{EN DASH}"
 SMALL_COUNT = "small count"

@@ -1,7 +1,11 @@
-"""Parts of an external result that stand beside its counts: bins, benefit, subgroups, maps."""
+"""What values of a summary have in common, and the parts of an external result beside its counts.
+
+Those parts are bins, benefit, subgroups and maps.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Self
 
 import numpy as np
@@ -11,12 +15,37 @@ from bs_common.bins import ScoreBins
 
 Count = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Hidden = dict[str, str]  # cell -> why it is null
 
 
 class Value(BaseModel):
     """What every part of a summary has in common."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+
+
+class PartlyHidden(Value):
+    """A value of which some cells may be null, each with its reason in `hidden`."""
+
+    hidden: Hidden
+
+    def cells(self) -> Mapping[str, object]:
+        """Name every cell that may be hidden, with its value; None where it is not known."""
+        raise NotImplementedError
+
+    @model_validator(mode="after")
+    def _hidden_cells_are_null(self) -> Self:
+        cells = self.cells()
+        for name in self.hidden:
+            if name not in cells and not self._may_be_absent(name):
+                raise ValueError(f"hidden: {name} is not a cell of this value")
+            if cells.get(name) is not None:
+                raise ValueError(f"hidden: {name} has a value")
+        return self
+
+    def _may_be_absent(self, _name: str) -> bool:
+        return False
 
 
 class Rate(Value):

@@ -15,12 +15,15 @@ from pydantic import Field, ValidationError, model_validator
 from bs_common.errors import ConfigError
 from bs_common.files import write_atomic
 from bs_common.settings import Role, StudySettings
+from bs_server.results.comparison import Comparison
 from bs_server.results.external_values import (
     BenefitPoint,
     Count,
     MapAgreement,
+    PartlyHidden,
     Rate,
     ScoreTable,
+    Sha256,
     Share,
     SubgroupTable,
     Value,
@@ -34,30 +37,7 @@ MISSING = (DEADLINE, AWAY)
 POOLED = "pooled"  # stands for a site's name where sites are taken together
 SMALL_CELL = "small_cell"  # the reason of a count below the site's `min_cell`
 
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 UtcTime = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)$")]
-Hidden = dict[str, str]
-
-
-class _PartlyHidden(Value):
-    hidden: Hidden
-
-    def cells(self) -> Mapping[str, object]:
-        """Name every cell that may be hidden, with its value; None where it is not known."""
-        raise NotImplementedError
-
-    @model_validator(mode="after")
-    def _hidden_cells_are_null(self) -> Self:
-        cells = self.cells()
-        for name in self.hidden:
-            if name not in cells and not self._may_be_absent(name):
-                raise ValueError(f"hidden: {name} is not a cell of this value")
-            if cells.get(name) is not None:
-                raise ValueError(f"hidden: {name} has a value")
-        return self
-
-    def _may_be_absent(self, _name: str) -> bool:
-        return False
 
 
 class CohortCount(Value):
@@ -68,7 +48,7 @@ class CohortCount(Value):
     no_metastasis: Count | None
 
 
-class SiteSummary(_PartlyHidden):
+class SiteSummary(PartlyHidden):
     """What one site said of itself.
 
     refused : refusal code -> studies that could not be used, and files that belong to none.
@@ -130,7 +110,7 @@ class Refusal(Value):
     reason: str
 
 
-class RoundSummary(_PartlyHidden):
+class RoundSummary(PartlyHidden):
     """One round; round 0 is the starting weights.
 
     pooled_auc, pooled_auc_bound : middle and half width of the bracket that the sites' validation
@@ -189,7 +169,7 @@ class CalibrationBin(Value):
     positives: Count | None
 
 
-class ExternalSummary(_PartlyHidden):
+class ExternalSummary(PartlyHidden):
     """What an evaluate site answered, once, for the chosen round; or all of them pooled.
 
     site : its name, or `POOLED`.
@@ -260,6 +240,7 @@ class Summary(Value):
     differences : where the study departs from the paper's profile, one line each.
     chosen_by : the pooled validation figure that fixed `best_round`.
     external : the evaluate site's answer, or those of several pooled; `external_sites` has each.
+    comparison : the model beside others on the same scans, where the study trained such.
     weights_sha256 : of the best round.
     audit : what passed between coordinator and sites; None where no log was kept.
     outcome : ``waiting_for_external`` where the model is trained and chosen, and the evaluate site
@@ -282,6 +263,7 @@ class Summary(Value):
     chosen_by: Literal["pooled_auc", "validation_loss"]
     external: ExternalSummary | None
     external_sites: list[ExternalSummary] = Field(default_factory=list)
+    comparison: Comparison | None = None
     versions: dict[str, str]
     weights_sha256: Sha256 | None
     audit: AuditSummary | None = None

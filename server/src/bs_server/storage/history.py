@@ -12,7 +12,7 @@ from pydantic import Field
 from bs_common.errors import StudyStopped
 from bs_common.settings import Name
 from bs_server.config import StudyFile, StudyFolder
-from bs_server.results.summary import Sha256
+from bs_server.results.external_values import Sha256
 from bs_server.storage.documents import Document, read_state, write_state
 
 Clock = Callable[[], datetime.datetime]  # the time now, in UTC

@@ -13,7 +13,7 @@ from bs_common.architecture import NamedArrays, Trainable, array_shapes
 from bs_common.errors import TrustError
 from bs_common.files import storing_in
 from bs_common.weights import digest, read_weights, write_weights
-from bs_server.results.summary import Sha256
+from bs_server.results.external_values import Sha256
 from bs_server.storage.documents import Document, read_state, write_state
 
 _WEIGHTS = "weights.safetensors"
