@@ -51,7 +51,6 @@ def render_report(summary: Summary) -> str:
         "traffic": privacy.traffic_rows(summary),
         "policies": privacy.policy_rows(summary),
         "refusals": privacy.refusal_rows(summary),
-        "software": list(dict.fromkeys(_software(summary))),
         "hidden_reasons": _hidden_reasons(summary, results),
         "moment": wording.moment,
         "threshold": wording.threshold,
@@ -96,10 +95,6 @@ def _shown(one: Evaluated, number: int) -> dict[str, object]:
         else maps.agreement_figure(one.name, agreement, key=f"agreement-{number}"),
         "artefacts": maps.artefact_rows(one),
     }
-
-
-def _software(summary: Summary) -> list[str]:
-    return [*summary.versions, *(name for site in summary.sites for name in site.versions)]
 
 
 def _hidden_reasons(summary: Summary, results: tuple[Evaluated, ...]) -> dict[str, str]:

@@ -82,7 +82,7 @@ def subgroups_figure(one: Evaluated) -> Markup | None:
         return None
     with report_style():
         figure = Figure(figsize=(7.2, 0.9 + _ROW_INCH * len(groups)))
-        left, right = figure.subplots(1, 2, sharey=True)
+        left, right = figure.subplots(1, 2, sharey=True, gridspec_kw={"wspace": 0.12})
         for axes, name, rate in ((left, "Sensitivity", "tpr"), (right, "Specificity", "tnr")):
             overall = one.result.rates.get(rate)
             _draw_rates(axes, [getattr(group, name.lower()) for group in groups], overall)
