@@ -205,6 +205,11 @@ class StudyFolder:
         """The result as a page."""
         return self.path / "report.html"
 
+    @property
+    def export(self) -> Path:
+        """The result as tables, measures and checklist drafts."""
+        return self.path / "export"
+
     def read(self) -> StudyFile:
         """Read the study file, or raise ConfigError naming every fault in it."""
         if not self.study_file.exists():

@@ -11,6 +11,7 @@ os.environ["FLWR_DISABLE_UPDATE_CHECK"] = "1"
 import typer
 
 from bs_server.cli.demo import demo
+from bs_server.cli.export import export
 from bs_server.cli.members import enrol, init, invite
 from bs_server.cli.results import release, report
 from bs_server.cli.study import run
@@ -26,7 +27,7 @@ app = typer.Typer(
 for _command in (
     *(init, invite, enrol, revoke, renew),
     *(run, status, stop, pause, resume),
-    *(audit, report, release, demo),
+    *(audit, report, export, release, demo),
 ):
     app.command()(_command)
 

@@ -21,6 +21,7 @@ from bs_common.lock import own_folder
 from bs_common.sizes import message_limits
 from bs_server.cli.shell import HERE, StudyDir, explained, now, out
 from bs_server.config import StudyFile, StudyFolder
+from bs_server.export.files import export_study
 from bs_server.federation.attendance import Told
 from bs_server.gateway.link import FleetLink
 from bs_server.gateway.watch import Watch
@@ -119,6 +120,7 @@ def _finish(folder: StudyFolder, study_run: StudyRun, told: Told) -> None:
     # The result is on disk before the sites are let go: one that is away cannot withhold it.
     write_summary(folder.summary, summary)
     write_atomic(folder.report, render_report(summary).encode())
+    export_study(folder)
     if summary.outcome == "waiting_for_external":
         raise StudyStopped(
             "The model is trained and chosen; the external evaluation has not come.",

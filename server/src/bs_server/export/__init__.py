@@ -1,0 +1,1 @@
+"""A finished study for other programs and for authors: tables, figures, checklist drafts."""
