@@ -130,10 +130,13 @@ def _subgroups(external: ExternalSummary) -> Iterator[Row]:
 
 def _maps(external: ExternalSummary) -> Iterator[Row]:
     for name, measure in external_measures(external).items():
-        kind, *rest = name.split(".")
+        kind, _, rest = name.partition(".")
         if kind in _MAPS:
-            of = rest[0] if kind == "map" and rest else "model"
-            what = rest[-1] if kind == "map" and rest else f"share {kind} {''.join(rest)}".strip()
+            of, _, what = (
+                (rest or "model.all").partition(".")
+                if kind == "map"
+                else ("model", "", f"share {rest}")
+            )
             ends = (measure.value, measure.low, measure.high)
             yield of, what, *ends, measure.n, measure.method, measure.reason
 

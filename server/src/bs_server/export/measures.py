@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Self
 
-from pydantic import model_validator
+from pydantic import ConfigDict, JsonValue, model_validator
 
 from bs_server.results.external_values import Count, Rate, SubgroupTable, Value
 from bs_server.results.summary import (
@@ -37,6 +37,15 @@ CELLS = ("tp", "fn", "tn", "fp")
 _BOOTSTRAPPED = ("f1", "balanced_accuracy")
 
 
+# Said in the schema too: no value without its reason, and no reason beside a value.
+_KNOWN_OR_WHY: dict[str, JsonValue] = {
+    "oneOf": [
+        {"properties": {"value": {"type": "number"}, "reason": {"type": "null"}}},
+        {"properties": {"value": {"type": "null"}, "reason": {"type": "string"}}},
+    ]
+}
+
+
 class Measure(Value):
     """One figure. A hidden or undefined one is null, with the reason.
 
@@ -48,6 +57,8 @@ class Measure(Value):
     reason : ``small_cell`` and ``complementary``: hidden by the site; ``undefined``: there is
         nothing to compute it from; null where there is a value.
     """
+
+    model_config = ConfigDict(json_schema_extra=_KNOWN_OR_WHY)
 
     value: int | float | None
     low: float | None = None

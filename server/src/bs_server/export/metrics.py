@@ -35,7 +35,9 @@ class Metrics(Value):
     synthetic: bool
     finished: UtcTime
     summary_sha256: Sha256
-    measures: dict[Name, Measure]
+    measures: Annotated[
+        dict[Name, Measure], Field(json_schema_extra={"additionalProperties": False})
+    ]
 
 
 def metrics_json(metrics: Metrics) -> bytes:
