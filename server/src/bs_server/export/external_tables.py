@@ -132,11 +132,9 @@ def _maps(external: ExternalSummary) -> Iterator[Row]:
     for name, measure in external_measures(external).items():
         kind, _, rest = name.partition(".")
         if kind in _MAPS:
-            of, _, what = (
-                (rest or "model.all").partition(".")
-                if kind == "map"
-                else ("model", "", f"share {rest}")
-            )
+            of, _, what = (rest or "model.all").partition(".")
+            if kind == "artefact":
+                of, what = "model", f"share {rest}"
             ends = (measure.value, measure.low, measure.high)
             yield of, what, *ends, measure.n, measure.method, measure.reason
 
