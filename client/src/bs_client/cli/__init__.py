@@ -11,7 +11,7 @@ os.environ["FLWR_DISABLE_UPDATE_CHECK"] = "1"
 import typer
 
 from bs_client.cli.audit import audit
-from bs_client.cli.evidence import metrics, sanity
+from bs_client.cli.evidence import compare_scores, metrics, sanity
 from bs_client.cli.joining import join, preflight
 from bs_client.cli.reader_study import app as reader_study
 from bs_client.cli.results import predict
@@ -26,7 +26,7 @@ app = typer.Typer(
 )
 for _command in (
     *(join, preflight, check, cohort, run, audit),
-    *(predict, metrics, sanity),
+    *(predict, metrics, compare_scores, sanity),
     *(receive, deidentify, phantom),
 ):
     app.command()(_command)

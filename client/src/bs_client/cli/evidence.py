@@ -1,4 +1,4 @@
-"""Commands about evidence: the figures of a 2 x 2 table, and whether maps explain the model."""
+"""Commands about evidence: figures of a 2 x 2 table, two models compared, maps that explain."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from bs_client.config import SiteFolder
 if TYPE_CHECKING:
     from bs_client.explain.sanity import Likeness
 
+PAIRED = "DeLong's test of two correlated areas, two-sided"
 SURVIVED = "A map survives: it is drawn by the picture and explains nothing of the model."
 
 # Order and names in which a reader looks for them; on the right the names of `bs_common.rates`.
@@ -57,6 +58,43 @@ def metrics(
             interval = f"{measure.low:.4f} to {measure.high:.4f}"
         table.add_row(name.replace("_", " "), value, interval)
     out.print(table)
+
+
+def compare_scores(
+    first: Annotated[Path, typer.Argument(help="CSV with scan, label and score of one model.")],
+    second: Annotated[Path, typer.Argument(help="The same scans, scored by the other model.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Compare the areas under two models' ROC curves on the same scans (DeLong's paired test).
+
+    The columns are scan, label and score, or case, metastasis and margin as in private/scores.csv.
+    """
+    from bs_client.evaluation.paired import compare_aucs
+    from bs_client.evaluation.score_files import pair_scores
+
+    with explained():
+        scores = pair_scores(first, second)
+        found = compare_aucs(scores.first, scores.second, scores.labels)
+    figures = {
+        "first": (found.first.auc, *found.first.interval()),
+        "second": (found.second.auc, *found.second.interval()),
+        "difference": (found.difference, *found.interval()),
+    }
+    scans, positives = scores.labels.size, int(scores.labels.sum())
+    if as_json:
+        named = {
+            name: dict(zip(("value", "low", "high"), figure, strict=True))
+            for name, figure in figures.items()
+        }
+        test = {"z": found.z, "p_value": found.p_value, "method": PAIRED}
+        print(json.dumps({**named, **test, "scans": scans, "metastasis": positives}))
+        return
+    table = Table("AUC of", "value", "95 % interval")
+    words = {"first": first.name, "second": second.name, "difference": "difference, second - first"}
+    for name, (value, low, high) in figures.items():
+        table.add_row(words[name], f"{value:.4f}", f"{low:.4f} to {high:.4f}")
+    out.print(table)
+    out.print(f"p = {found.p_value:.4g}, {PAIRED}. {scans} scans, {positives} with metastasis.")
 
 
 def sanity(

@@ -28,8 +28,11 @@ class Line:
     cells: tuple[str, ...]
 
 
-def split_lines(text: str) -> list[Line]:
-    """Cut the text into lines of stripped cells, without the lines that hold nothing."""
+def split_lines(text: str, *, what: str = "the labels file") -> list[Line]:
+    """Cut the text into lines of stripped cells, without the lines that hold nothing.
+
+    Raises DataError, which calls the table `what`, if its quotation marks do not pair.
+    """
     header = text.lstrip().partition("\n")[0]
     delimiter = ";" if header.count(";") > header.count(",") else ","
     # Strict, or a forgotten closing quote would swallow the rest of the file as one cell.
@@ -44,7 +47,7 @@ def split_lines(text: str) -> list[Line]:
                 lines.append(line)
     except csv.Error as error:
         raise DataError(
-            f"the labels file is not a CSV table: line {number}: {error}",
+            f"{what} is not a CSV table: line {number}: {error}",
             remedy="Check the quotation marks of this line; each opening one needs a closing one.",
         ) from error
     return lines
