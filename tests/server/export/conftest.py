@@ -29,6 +29,7 @@ from bs_server.results.summary import (
     SiteSummary,
     Summary,
 )
+from bs_server.results.traffic import AuditSummary, Traffic
 
 Changed = Callable[..., Summary]
 SETTINGS = StudySettings(name="two-judges", seed=11, rounds=1, threshold_rule="youden")
@@ -60,7 +61,22 @@ def summary() -> Summary:
         external_sites=answers,
         versions={"bs-server": "0.1.7", "flwr": "1.41.0"},
         weights_sha256="1" * 64,
-        messages={"aachen": {"train": 6}, "namur": {"external": 1}},
+        audit=AuditSummary(
+            lines=40,
+            head="e" * 64,
+            traffic=[
+                Traffic(
+                    site="aachen",
+                    kind="train",
+                    sent=1,
+                    sent_bytes=1_055_000,
+                    received=1,
+                    received_bytes=1_055_500,
+                    refused=0,
+                )
+            ],
+            refused_requests={"unknown_key": 2},
+        ),
     )
 
 

@@ -33,7 +33,7 @@ def test_every_part_of_the_report_has_its_table(summary: Summary) -> None:
     assert [table.name for table in all_tables(summary)] == [
         *("study", "cohort", "flow", "rounds", "replies"),
         *("external", "roc", "scores", "calibration", "decision_curve", "subgroups", "maps"),
-        *("messages", "settings", "environment", "digests"),
+        *("messages", "policies", "refusals", "settings", "environment", "digests"),
     ]
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from bs_common.bins import probability_of
-from bs_server.export.measures import CELLS, external_measures, judged
+from bs_server.export.measures import CELLS, external_measures
 from bs_server.export.table import HIDDEN, Cell, Table, why_hidden
-from bs_server.report.external import observed_share
+from bs_server.report.calibration import observed_share
+from bs_server.report.evaluated import evaluated
 from bs_server.results.external_values import Rate
 from bs_server.results.summary import ExternalSummary, Summary
 
@@ -21,7 +22,7 @@ _SUBGROUP, _MAPS = "subgroup", ("map", "artefact")
 
 def external_tables(summary: Summary) -> list[Table]:
     """Give the tables of every answer; a hidden cell is empty, with the reason beside it."""
-    answers = judged(summary)
+    answers = [one.result for one in evaluated(summary)]
 
     def table(
         name: str,

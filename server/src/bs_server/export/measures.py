@@ -7,6 +7,7 @@ from typing import Self
 
 from pydantic import ConfigDict, JsonValue, model_validator
 
+from bs_server.report.evaluated import evaluated
 from bs_server.results.external_values import Count, Rate, SubgroupTable, Value
 from bs_server.results.summary import (
     ExternalSummary,
@@ -79,14 +80,6 @@ class Measure(Value):
 Named = Iterator[tuple[str, Measure]]
 
 
-def judged(summary: Summary) -> list[ExternalSummary]:
-    """Give every evaluate site's answer, and all of them pooled where there are several."""
-    alone = summary.external_sites or ([summary.external] if summary.external else [])
-    if summary.external is not None and summary.external not in alone:
-        return [*alone, summary.external]
-    return list(alone)
-
-
 def scans_of(counts: ExternalSummary | SubgroupTable, cells: tuple[str, ...]) -> int | None:
     """Add some of the four counts; None where one is hidden."""
     known = [getattr(counts, cell) for cell in cells]
@@ -100,9 +93,9 @@ def measures_of(summary: Summary) -> dict[str, Measure]:
         named |= _cohort(site)
     for entry in summary.rounds:
         named |= _validation(entry)
-    for external in judged(summary):
-        prefix = f"external.{external.site}."
-        named |= {f"{prefix}{name}": it for name, it in external_measures(external).items()}
+    for one in evaluated(summary):
+        prefix = f"external.{one.result.site}."
+        named |= {f"{prefix}{name}": it for name, it in external_measures(one.result).items()}
     return named
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from bs_server.export.external_tables import external_tables
 from bs_server.export.table import HIDDEN, Cell, Table, why_hidden
+from bs_server.report.privacy import refusal_rows
 from bs_server.results.summary import ACCEPTED, ExternalSummary, SiteSummary, Summary
 
 Row = tuple[Cell, ...]
@@ -21,6 +22,8 @@ def all_tables(summary: Summary) -> list[Table]:
         _replies(summary),
         *external_tables(summary),
         _messages(summary),
+        _policies(summary),
+        _refusals(summary),
         _settings(summary),
         _environment(summary),
         _digests(summary),
@@ -128,12 +131,25 @@ def _replies(summary: Summary) -> Table:
 
 
 def _messages(summary: Summary) -> Table:
-    rows = tuple(
-        (site, kind, number)
-        for site, kinds in summary.messages.items()
-        for kind, number in kinds.items()
-    )
-    return Table("messages", "Messages that left each site", ("site", "kind", "number"), rows)
+    ways = ("left_site", "left_site_bytes", "sent_to_site", "sent_to_site_bytes", "not_used")
+    rows: list[Row] = []
+    if summary.audit is not None:
+        rows += [
+            (it.site, it.kind, it.received, it.received_bytes, it.sent, it.sent_bytes, it.refused)
+            for it in summary.audit.traffic
+        ]
+    return Table("messages", "Messages by site and kind", ("site", "kind", *ways), tuple(rows))
+
+
+def _policies(summary: Summary) -> Table:
+    columns = ("site", "smallest_count_shown", "terms_sha256")
+    rows = tuple((site.name, site.min_cell, site.terms_sha256) for site in summary.sites)
+    return Table("policies", "What each site lets out, and the terms it approved", columns, rows)
+
+
+def _refusals(summary: Summary) -> Table:
+    rows = tuple((row.what, row.reason, row.count) for row in refusal_rows(summary))
+    return Table("refusals", "What was refused", ("what", "reason", "times"), rows)
 
 
 def _settings(summary: Summary) -> Table:
@@ -158,6 +174,8 @@ def _digests(summary: Summary) -> Table:
     for site in summary.sites:
         rows.append((f"key of {site.name}", site.key_sha256))
         rows.append((f"backbone at {site.name}", site.backbone_sha256))
+    if summary.audit is not None:
+        rows.append((f"audit log, line {summary.audit.lines}", summary.audit.head))
     return Table("digests", "SHA-256 digests", ("of", "sha256"), tuple(rows))
 
 

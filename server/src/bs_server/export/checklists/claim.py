@@ -90,7 +90,7 @@ CLAIM = Checklist(
             "13",
             _DATA,
             "How images were acquired",
-            lambda s: facts.subgroups(s, "scanner", "counts"),
+            lambda s: facts.scans_by(s, "scanner", "counts"),
             "Tracer, activity, time after injection, speed and collimator, at each hospital.",
         ),
         Item(
@@ -210,7 +210,7 @@ CLAIM = Checklist(
             "36",
             _RESULTS,
             "Characteristics of each partition",
-            lambda s: [*facts.splits(s), *facts.subgroups(s, "sex", "age")],
+            lambda s: [*facts.splits(s), *facts.scans_by(s, "sex", "age")],
             "Age, sex and primary tumour over all sites.",
         ),
         Item(

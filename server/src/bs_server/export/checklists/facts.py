@@ -5,11 +5,16 @@ Values are written by the report's own words, so that they read here as there.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from bs_server.export.checklists.items import Fact
-from bs_server.export.measures import CELLS, judged
+from bs_server.export.measures import CELLS
 from bs_server.report import tables, wording
+from bs_server.report.evaluated import Evaluated, evaluated
+from bs_server.report.maps import MEASURES
+from bs_server.report.subgroups import VARIABLES, level_text
 from bs_server.results.external_values import Rate, SubgroupTable
-from bs_server.results.summary import POOLED, ExternalSummary, RoundSummary, Summary
+from bs_server.results.summary import POOLED, RoundSummary, Summary
 
 _SETTINGS = "methods"
 
@@ -72,8 +77,8 @@ def not_judged(summary: Summary) -> list[Fact]:
     """Count what evaluate sites had described and could not judge any more, by reason."""
     return [
         Fact(f"Not judged{_at(summary, one)}", "{}: {}", (code, _known(count)), "external")
-        for one in judged(summary)
-        for code, count in tables.refusals(one, min_cell=None)
+        for one in evaluated(summary)
+        for code, count in tables.refusals(one.result, min_cell=one.min_cell)
     ]
 
 
@@ -94,41 +99,41 @@ def threshold(summary: Summary) -> list[Fact]:
 
 
 def auc(summary: Summary) -> list[Fact]:
-    """State the external AUC of every answer, with its interval."""
+    """State the external AUC of every result, with its interval."""
     return [
         Fact(
             f"External AUC{_at(summary, one)}",
             "{} (95 % interval {})",
             (
-                wording.number(one.auc, 3),
-                None if one.auc_ci is None else wording.interval("auc", *one.auc_ci),
+                wording.number(one.result.auc, 3),
+                None if one.result.auc_ci is None else wording.interval("auc", *one.result.auc_ci),
             ),
             "external",
         )
-        for one in judged(summary)
+        for one in evaluated(summary)
     ]
 
 
 def rates(summary: Summary, *names: str) -> list[Fact]:
-    """State rates of every answer with their intervals; all that the report has by default."""
+    """State rates of every result with their intervals; all that the report has by default."""
     return [
         _rate(summary, one, name)
-        for one in judged(summary)
+        for one in evaluated(summary)
         for name in names or wording.RATE_LABELS
-        if name in one.rates or f"rates.{name}" in one.hidden
+        if name in one.result.rates or f"rates.{name}" in one.result.hidden
     ]
 
 
 def confusion(summary: Summary) -> list[Fact]:
-    """State the four counts of every answer."""
+    """State the four counts of every result."""
     return [
         Fact(
             f"Calls against labels{_at(summary, one)}",
             ", ".join(f"{cell.upper()} {{}}" for cell in CELLS),
-            tuple(wording.count(getattr(one, cell)) for cell in CELLS),
+            tuple(wording.count(getattr(one.result, cell)) for cell in CELLS),
             "external",
         )
-        for one in judged(summary)
+        for one in evaluated(summary)
     ]
 
 
@@ -171,13 +176,29 @@ def intervals(summary: Summary) -> list[Fact]:
 
 
 def subgroups(summary: Summary, *variables: str) -> list[Fact]:
-    """State sensitivity and specificity of subgroups that have scans."""
+    """State sensitivity and specificity of every level that has scans."""
     return [
         fact
-        for one in judged(summary)
-        for group in one.subgroups
-        if (not variables or group.variable in variables) and _has_scans(group)
-        for fact in _subgroup(summary, one, group)
+        for one, group in _levels(summary, variables)
+        for name, key, of in (
+            ("Sensitivity", "tpr", (group.tp, group.fn)),
+            ("Specificity", "tnr", (group.tn, group.fp)),
+        )
+        if of != (0, 0)  # no such scan, as none without metastasis has lesions
+        for fact in [_level_rate(summary, one, group, name=name, key=key)]
+    ]
+
+
+def scans_by(summary: Summary, *variables: str) -> list[Fact]:
+    """Count the calls of every level that has scans, whose sum is its scans."""
+    return [
+        Fact(
+            f"Scans by {_variable(group)}{_at(summary, one)}",
+            "{} (" + ", ".join(f"{cell.upper()} {{}}" for cell in CELLS) + ")",
+            (level_text(group.level), *(wording.count(getattr(group, cell)) for cell in CELLS)),
+            "subgroups",
+        )
+        for one, group in _levels(summary, variables)
     ]
 
 
@@ -185,23 +206,27 @@ def agreement(summary: Summary) -> list[Fact]:
     """State how the model's maps agree with masks."""
     return [
         Fact(
-            f"Map {measure}{_at(summary, one)}",
-            "{} (95 % interval {})",
-            (wording.number(rate.value, 3), wording.interval(measure, rate.low, rate.high)),
+            f"Model's map{_at(summary, one)}",
+            "{} {} (95 % interval {})",
+            (
+                MEASURES.get(measure, measure),
+                wording.number(rate.value, 3),
+                wording.interval("auc", rate.low, rate.high),
+            ),
             "maps",
         )
-        for one in judged(summary)
-        if one.agreement is not None
-        for measure, rate in one.agreement.by_source.get("model", {}).items()
+        for one in evaluated(summary)
+        if one.result.agreement is not None
+        for measure, rate in one.result.agreement.by_source.get("model", {}).items()
     ]
 
 
 def masks(summary: Summary) -> list[Fact]:
     """Count the scans on which lesions are drawn."""
     return [
-        Fact(f"Scans with masks{_at(summary, one)}", "{}", (str(one.agreement.scans),), "maps")
-        for one in judged(summary)
-        if one.agreement is not None
+        Fact(f"Scans with masks{_at(summary, one)}", "{}", (str(found.scans),), "maps")
+        for one in evaluated(summary)
+        if (found := one.result.agreement) is not None
     ]
 
 
@@ -216,12 +241,12 @@ def measures(summary: Summary) -> list[Fact]:
 
 def external_sites(summary: Summary) -> list[Fact]:
     """Name the sites that judged, and what they had no part in."""
-    judges = " and ".join(one.site for one in judged(summary) if one.site != POOLED)
-    words = "{}, which {} and was asked once, with round {}"
-    if not judges or summary.external is None:
+    results = [one.result for one in evaluated(summary)]
+    judges = " and ".join(result.site for result in results if result.site != POOLED)
+    if not judges:
         return []
-    values = (judges, "trained nothing", str(summary.external.round))
-    return [Fact("Tested at", words, values, "external")]
+    values = (judges, "trained nothing", str(results[0].round))
+    return [Fact("Tested at", "{}, {}, asked once, with round {}", values, "external")]
 
 
 def disjoint(_summary: Summary) -> list[Fact]:
@@ -240,7 +265,7 @@ def software(summary: Summary) -> list[Fact]:
     facts = [_versions("coordinator", summary.versions)]
     for site in summary.sites:
         facts.append(_versions(site.name, site.versions))
-        facts.append(Fact(f"Computed on at {site.name}", "{}", (site.device,), "cohort"))
+        facts.append(Fact(f"Device of {site.name}", "{}", (site.device,), "versions"))
     return facts
 
 
@@ -265,33 +290,35 @@ def settings_digest(summary: Summary) -> Fact:
     )
 
 
-def _rate(summary: Summary, external: ExternalSummary, name: str) -> Fact:
-    rate = external.rates.get(name, Rate(value=None, low=None, high=None))
-    label = f"{wording.RATE_LABELS.get(name, name)}{_at(summary, external)}"
+def _rate(summary: Summary, one: Evaluated, name: str) -> Fact:
+    rate = one.result.rates.get(name, Rate(value=None, low=None, high=None))
+    label = f"{wording.RATE_LABELS.get(name, name)}{_at(summary, one)}"
     value, between = wording.rate(name, rate.value), wording.interval(name, rate.low, rate.high)
-    if between is None:  # as of a rate that has none by its nature
-        return Fact(label, "{}", (value,), "external")
     return Fact(label, "{} (95 % interval {})", (value, between), "external")
 
 
-def _subgroup(summary: Summary, external: ExternalSummary, group: SubgroupTable) -> list[Fact]:
-    facts = []
-    for name, key, of in (
-        ("Sensitivity", "tpr", (group.tp, group.fn)),
-        ("Specificity", "tnr", (group.tn, group.fp)),
-    ):
-        if of == (0, 0):
-            continue  # no such scan, as none without metastasis has lesions
-        rate: Rate = getattr(group, name.casefold())
-        values = (wording.rate(key, rate.value), wording.interval(key, rate.low, rate.high))
-        label = f"{name} by {group.variable}{_at(summary, external)}"
-        facts.append(Fact(label, f"{group.level} {{}} ({{}})", values, "subgroups"))
-    return facts
+def _levels(
+    summary: Summary, variables: tuple[str, ...]
+) -> Iterator[tuple[Evaluated, SubgroupTable]]:
+    """Give every level that has scans, or may have, of some variables or all."""
+    for one in evaluated(summary):
+        for group in one.result.subgroups:
+            wanted = not variables or group.variable in variables
+            if wanted and any(getattr(group, cell) != 0 for cell in CELLS):
+                yield one, group
 
 
-def _has_scans(group: SubgroupTable) -> bool:
-    counts = (group.tp, group.fn, group.tn, group.fp)
-    return None in counts or any(counts)
+def _level_rate(
+    summary: Summary, one: Evaluated, group: SubgroupTable, *, name: str, key: str
+) -> Fact:
+    rate: Rate = getattr(group, name.casefold())
+    values = (wording.rate(key, rate.value), wording.interval(key, rate.low, rate.high))
+    label = f"{name} by {_variable(group)}{_at(summary, one)}"
+    return Fact(label, "{} {} ({})", (level_text(group.level), *values), "subgroups")
+
+
+def _variable(group: SubgroupTable) -> str:
+    return VARIABLES.get(group.variable, group.variable).casefold()
 
 
 def _versions(party: str, versions: dict[str, str]) -> Fact:
@@ -299,10 +326,8 @@ def _versions(party: str, versions: dict[str, str]) -> Fact:
     return Fact(f"Software of {party}", ", ".join(["{}"] * len(named)), named, "versions")
 
 
-def _at(summary: Summary, external: ExternalSummary) -> str:
-    if len(judged(summary)) == 1:
-        return ""
-    return ", all sites" if external.site == POOLED else f", {external.site}"
+def _at(summary: Summary, one: Evaluated) -> str:
+    return f", {one.name}" if len(evaluated(summary)) > 1 else ""
 
 
 def _best(summary: Summary) -> RoundSummary | None:

@@ -151,14 +151,14 @@ STARD = Checklist(
             "20",
             _RESULTS,
             "Demographic and clinical characteristics",
-            lambda s: [*facts.splits(s), *facts.subgroups(s, "sex", "age")],
+            lambda s: [*facts.splits(s), *facts.scans_by(s, "sex", "age")],
             "Age, sex and primary tumour over all sites.",
         ),
         Item(
             "21a",
             _RESULTS,
             "Severity among those with the disease",
-            lambda s: facts.subgroups(s, "lesions"),
+            lambda s: facts.scans_by(s, "lesions"),
             "Extent of disease beyond the number of lesions, and of the training sites.",
         ),
         Item(
