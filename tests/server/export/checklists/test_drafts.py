@@ -104,6 +104,27 @@ def test_a_hidden_value_never_fills_an_item(summary: Summary, changed: Changed) 
     assert "True positive rate (sensitivity)" in row_of(draft, "24").add
 
 
+def test_what_the_report_shows_whole_is_filled(summary: Summary, changed: Changed) -> None:
+    namur = summary.external_sites[0].model_dump()
+    namur["hidden"].pop("refused.E_VANISHED")
+    namur["refused"] = {"E_VANISHED": 7}
+    sites = [site.model_dump() for site in summary.sites]
+    sites[0]["cohort"][1]["metastasis"] = 58
+    sites[0]["hidden"] = {}
+    found = changed(external=namur, external_sites=[namur], sites=sites)
+    page = render_report(found)
+
+    stard, claim = (draft_of(checklist, found, page) for checklist in CHECKLISTS)
+
+    assert {row.item.number for row in stard.filled if row.state is State.FILLED} == {
+        *("14", "16", "19", "23", "24"),
+    }
+    assert {row.item.number for row in claim.filled if row.state is State.FILLED} == {
+        *("9", "12", "20", "22", "23", "24", "25", "26", "27", "28", "29"),
+        *("31", "32", "33", "35", "37", "38"),
+    }
+
+
 def test_a_hidden_count_of_scans_is_left_to_the_authors(summary: Summary, page: str) -> None:
     row = row_of(draft_of(CLAIM, summary, page), "35")
 

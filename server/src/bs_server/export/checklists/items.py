@@ -138,6 +138,6 @@ def _fill(item: Item, summary: Summary, report: ReportText) -> FilledItem:
     parts = [item.add] if item.add else []
     if missing:
         labels = dict.fromkeys(fact.label for fact in missing)
-        parts.append(f"Hidden or not in the report: {', '.join(labels)}.")
+        parts.append(f"Hidden or not in the report: {'; '.join(labels)}.")
     state = State.PARTLY if parts else State.FILLED
     return FilledItem(item, state, shown, " ".join(parts))
