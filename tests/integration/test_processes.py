@@ -43,6 +43,8 @@ def test_a_study_of_four_processes_over_tls_ends_with_a_report(tmp_path: Path) -
     assert [entry["round"] for entry in summary["rounds"]] == [0, 1, 2, 3]
     assert summary["external"]["tp"] == 7
     assert study.folder.report.exists()
+    assert (study.folder.export / "STARD-2015.docx").exists()
+    assert [path.parent for path in study.folder.path.rglob("summary.json")] == [study.folder.path]
 
 
 def test_the_audit_log_names_every_passage(tmp_path: Path) -> None:

@@ -120,7 +120,6 @@ def _finish(folder: StudyFolder, study_run: StudyRun, told: Told) -> None:
     # The result is on disk before the sites are let go: one that is away cannot withhold it.
     write_summary(folder.summary, summary)
     write_atomic(folder.report, render_report(summary).encode())
-    export_study(folder)
     if summary.outcome == "waiting_for_external":
         raise StudyStopped(
             "The model is trained and chosen; the external evaluation has not come.",
@@ -128,6 +127,7 @@ def _finish(folder: StudyFolder, study_run: StudyRun, told: Told) -> None:
         )
     told("released", model=str(release_model(folder).bundle))
     study_run.goodbye()
+    export_study(folder)
     told("finished", report=str(folder.report), summary=str(folder.summary))
 
 

@@ -25,8 +25,8 @@ def write_tensorboard(summary: Summary, folder: Path) -> Path:
     except ImportError as error:
         raise ConfigError(
             "TensorBoard event files need the package tensorboardX, which is not installed.",
-            remedy="Install the extra: pip install 'bs-server[tensorboard]'. The same figures "
-            "stand in tables/rounds.csv.",
+            remedy="uv pip install tensorboardX, or install bs-server with the extra: "
+            "bs-server[tensorboard]. The same figures stand in tables/rounds.csv.",
         ) from error
     run = folder / summary.study
     with storing_in(folder):
