@@ -6,11 +6,13 @@ import csv
 import logging
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from skimage import measure
 
 from bs_client.data.dataset import Dataset, load_dataset
 from bs_client.data.labels import Split
@@ -82,6 +84,29 @@ def test_the_calls_are_counted_against_the_labels(judged: tuple[Judgement, Path]
     judgement, _ = judged
 
     assert judgement.result.confusion == Confusion(tp=2, fn=1, tn=2, fp=1)
+
+
+def test_scans_are_told_apart_by_the_lesions_drawn_in_the_view_that_shows_more(
+    judged: tuple[Judgement, Path], data: Dataset
+) -> None:
+    margins = two_called_rightly_and_one_wrongly(data.of_split(Split.EXTERNAL))
+    label: Any = measure.label
+    expected: dict[tuple[str, str], list[bool]] = {}
+    for margin, entry in zip(margins, data.of_split(Split.EXTERNAL), strict=True):
+        if entry.mask is not None:
+            with Image.open(entry.mask) as picture:
+                views = np.split(np.asarray(picture), 2, axis=1)  # anterior beside posterior
+            spots = max(int(label(view, connectivity=2).max()) for view in views)
+            level = "1-to-2" if spots < 3 else "3-to-9" if spots < 10 else "10-and-over"
+            expected.setdefault(("lesions", level), []).append(margin >= 0)
+
+    found = {key: t for key, t in judged[0].subgroups.items() if key[0] == "lesions" and t.total}
+
+    assert found == {
+        key: Confusion(tp=sum(called), fn=len(called) - sum(called), tn=0, fp=0)
+        for key, called in expected.items()
+    }
+    assert sum(table.total for table in found.values()) == 3
 
 
 def test_every_positive_call_and_every_missed_scan_is_drawn(

@@ -14,13 +14,15 @@ from bs_common.messages import Metric, Reply
 Table = tuple[int, int, int, int]
 
 
-def metrics(levels: dict[str, Table], *, unknown: Table = (0, 0, 0, 0)) -> dict[str, Metric]:
-    """Tables of levels of age, and the table of all of them with those of unknown age."""
+def metrics(
+    levels: dict[str, Table], *, unknown: Table = (0, 0, 0, 0), variable: str = "age"
+) -> dict[str, Metric]:
+    """Tables of levels of a variable, and the table of all with those of whom it is not known."""
     whole = np.sum([*levels.values(), unknown], axis=0).tolist()
     named: dict[str, Metric] = dict(zip(CONFUSION_CELLS, whole, strict=True))
     for level, table in levels.items():
         named |= {
-            f"subgroup.age.{level}.{cell}": count
+            f"subgroup.{variable}.{level}.{cell}": count
             for cell, count in zip(CONFUSION_CELLS, table, strict=True)
         }
     return named
@@ -54,6 +56,18 @@ def test_few_scans_of_unknown_age_hide_a_level_too() -> None:
     found = small_subgroups(metrics(levels, unknown=(2, 0, 0, 0)), 5, table_hidden=False)
 
     assert hidden_levels(found) == {"under-50"}
+
+
+def test_few_scans_with_many_lesions_are_hidden_although_most_scans_have_none() -> None:
+    levels: dict[str, Table] = {"3-to-9": (30, 8, 0, 0), "10-and-over": (2, 0, 0, 0)}
+    none = (0, 0, 60, 9)  # of scans without metastasis no lesions are counted
+
+    found = small_subgroups(
+        metrics(levels, unknown=none, variable="lesions"), 5, table_hidden=False
+    )
+
+    # Shown alone, 3-to-9 would leave the 2 as the rest of the true positives.
+    assert hidden_levels(found) == {"3-to-9", "10-and-over"}
 
 
 def test_levels_without_scans_stay() -> None:

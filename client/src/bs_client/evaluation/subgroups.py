@@ -31,7 +31,7 @@ class Traits:
     age : years.
     scanner : manufacturer and model, as the object states them.
     counts : of both views together.
-    lesions : separate spots in its masks.
+    lesions : separate spots in its masks, of the view that shows more of them.
     """
 
     sex: Sex | None = None

@@ -181,7 +181,7 @@ CLAIM = Checklist(
             ],
         ),
         Item("26", _TRAINING, "How the final model was chosen", facts.choice),
-        Item("27", _TRAINING, "Ensembling", facts.weights),
+        Item("27", _TRAINING, "Ensembling", facts.one_model),
         Item("28", _EVALUATION, "Measures of performance", facts.measures),
         Item("29", _EVALUATION, "Measures of uncertainty", facts.intervals),
         Item(

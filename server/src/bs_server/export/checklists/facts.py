@@ -269,6 +269,12 @@ def software(summary: Summary) -> list[Fact]:
     return facts
 
 
+def one_model(summary: Summary) -> list[Fact]:
+    """State that one model was judged, not several that vote."""
+    words = "none; one model, the sites' average, with weights {}"
+    return [Fact("Ensemble", words, (summary.weights_sha256,), "digests")]
+
+
 def weights(summary: Summary) -> list[Fact]:
     """State the digest of the one model that was judged."""
     digest = summary.weights_sha256
