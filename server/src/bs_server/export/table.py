@@ -59,7 +59,7 @@ def _harmless(cell: Cell) -> Cell:
     return cell
 
 
-def widths_of(table: Table, *, most: int = 60) -> Sequence[int]:
+def widths_of(table: Table, *, most: int = 72) -> Sequence[int]:
     """Give the letters that each column needs, at most `most`."""
     columns = zip(table.columns, *table.rows, strict=True)
     return [min(most, max(len(_shown(cell)) for cell in column) + 2) for column in columns]

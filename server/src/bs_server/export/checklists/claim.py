@@ -6,7 +6,8 @@ short words; the numbers are those of the checklist, which the authors have besi
 
 from __future__ import annotations
 
-from bs_server.export.checklists import facts
+from bs_server.export.checklists import result_facts as results
+from bs_server.export.checklists import study_facts as study
 from bs_server.export.checklists.items import Checklist, Item
 
 _TITLE, _INTRODUCTION, _DESIGN = "Title and abstract", "Introduction", "Study design"
@@ -29,7 +30,7 @@ CLAIM = Checklist(
             "2",
             _TITLE,
             "Structured abstract",
-            lambda s: [*facts.used(s), *facts.auc(s), *facts.rates(s, "tpr", "tnr")],
+            lambda s: [*study.used(s), *results.auc(s), *results.rates(s, "tpr", "tnr")],
             "The abstract; its figures stand here.",
         ),
         Item(
@@ -45,14 +46,14 @@ CLAIM = Checklist(
             "7",
             _DATA,
             "Sources of the data",
-            lambda s: [*facts.sites(s), *facts.used(s)],
+            lambda s: [*study.sites(s), *study.used(s)],
             "Hospitals behind the sites' names, and the dates of their scans.",
         ),
         Item(
             "8",
             _DATA,
             "Criteria of inclusion and exclusion",
-            facts.refused,
+            study.refused,
             "Clinical criteria; technical refusals stand here.",
         ),
         Item(
@@ -60,37 +61,37 @@ CLAIM = Checklist(
             _DATA,
             "Preprocessing",
             lambda s: [
-                facts.setting(s, "preprocessing", "Counts to [0, 1]", "profile {}"),
-                facts.setting(s, "view_height", "Rows of a view"),
-                facts.setting(s, "view_width", "Columns of a view"),
-                *facts.software(s)[:1],
+                study.setting(s, "preprocessing", "Counts to [0, 1]", "profile {}"),
+                study.setting(s, "view_height", "Rows of a view"),
+                study.setting(s, "view_width", "Columns of a view"),
+                *study.software(s)[:1],
             ],
         ),
         Item(
             "10",
             _DATA,
             "Choice of subsets",
-            facts.splits,
+            study.splits,
             "Whether a hospital offered a part of its scans, and how it chose them.",
         ),
         Item(
             "11",
             _DATA,
             "De-identification",
-            facts.nothing_left,
+            study.nothing_left,
             "How scans were de-identified at each hospital, where they were.",
         ),
         Item(
             "12",
             _DATA,
             "Missing data",
-            lambda s: [*facts.refused(s), *facts.not_judged(s)],
+            lambda s: [*study.refused(s), *results.not_judged(s)],
         ),
         Item(
             "13",
             _DATA,
             "How images were acquired",
-            lambda s: facts.scans_by(s, "scanner", "counts"),
+            lambda s: results.scans_by(s, "scanner", "counts"),
             "Tracer, activity, time after injection, speed and collimator, at each hospital.",
         ),
         Item(
@@ -110,7 +111,7 @@ CLAIM = Checklist(
             "17",
             _REFERENCE,
             "Annotation of the test set",
-            facts.masks,
+            results.masks,
             "Who drew and labelled at the evaluate site, with which tool.",
         ),
         Item(
@@ -124,13 +125,13 @@ CLAIM = Checklist(
             _PARTITIONS,
             "How scans were assigned to partitions",
             lambda s: [
-                facts.setting(s, "validation_fraction", "Share kept for validation"),
-                facts.setting(s, "seed", "Seed"),
-                *facts.splits(s),
+                study.setting(s, "validation_fraction", "Share kept for validation"),
+                study.setting(s, "seed", "Seed"),
+                *study.splits(s),
             ],
             "Which hospitals gave the split in their labels file, and how they made it.",
         ),
-        Item("20", _PARTITIONS, "Level on which partitions are disjoint", facts.disjoint),
+        Item("20", _PARTITIONS, "Level on which partitions are disjoint", study.disjoint),
         Item(
             "21",
             _PARTITIONS,
@@ -142,28 +143,28 @@ CLAIM = Checklist(
             _MODEL,
             "The model in detail",
             lambda s: [
-                facts.setting(
+                study.setting(
                     s,
                     "backbone",
                     "Network",
                     "VGG16 convolutions started from {}, last max pooling, global average pooling, "
                     "512 ReLU units, two classes with softmax",
                 ),
-                facts.setting(s, "trainable", "Trained part"),
-                facts.setting(s, "view_height", "Rows of a view"),
-                facts.setting(s, "view_width", "Columns of a view, two views side by side"),
-                *facts.weights(s),
+                study.setting(s, "trainable", "Trained part"),
+                study.setting(s, "view_height", "Rows of a view"),
+                study.setting(s, "view_width", "Columns of a view, two views side by side"),
+                *study.weights(s),
             ],
         ),
-        Item("23", _MODEL, "Software", facts.software),
+        Item("23", _MODEL, "Software", study.software),
         Item(
             "24",
             _MODEL,
             "How parameters were initialised",
             lambda s: [
-                facts.setting(s, "backbone", "Convolutions"),
-                facts.setting(s, "seed", "Dense layers", "drawn from seed {}"),
-                *facts.backbones(s),
+                study.setting(s, "backbone", "Convolutions"),
+                study.setting(s, "seed", "Dense layers", "drawn from seed {}"),
+                *study.backbones(s),
             ],
         ),
         Item(
@@ -171,65 +172,65 @@ CLAIM = Checklist(
             _TRAINING,
             "How it was trained",
             lambda s: [
-                facts.setting(s, "rounds", "Federated averaging", "{} rounds"),
-                facts.setting(s, "local_epochs", "Local epochs a round")
+                study.setting(s, "rounds", "Federated averaging", "{} rounds"),
+                study.setting(s, "local_epochs", "Local epochs a round")
                 if s.settings.local_steps is None
-                else facts.setting(s, "local_steps", "Local steps a round"),
-                facts.setting(s, "batch_size", "Batch size"),
-                facts.setting(s, "learning_rate", "Learning rate", "{}, Adam, cross-entropy"),
-                facts.setting(s, "seed", "Seed"),
+                else study.setting(s, "local_steps", "Local steps a round"),
+                study.setting(s, "batch_size", "Batch size"),
+                study.setting(s, "learning_rate", "Learning rate", "{}, Adam, cross-entropy"),
+                study.setting(s, "seed", "Seed"),
             ],
         ),
-        Item("26", _TRAINING, "How the final model was chosen", facts.choice),
-        Item("27", _TRAINING, "Ensembling", facts.one_model),
-        Item("28", _EVALUATION, "Measures of performance", facts.measures),
-        Item("29", _EVALUATION, "Measures of uncertainty", facts.intervals),
+        Item("26", _TRAINING, "How the final model was chosen", study.choice),
+        Item("27", _TRAINING, "Ensembling", study.one_model),
+        Item("28", _EVALUATION, "Measures of performance", results.measures),
+        Item("29", _EVALUATION, "Measures of uncertainty", study.intervals),
         Item(
             "30",
             _EVALUATION,
             "Robustness",
-            facts.subgroups,
+            results.subgroups,
             "Analyses beside these subgroups, such as other seeds or disturbed images.",
         ),
-        Item("31", _EVALUATION, "Explainability", facts.agreement),
-        Item("32", _EVALUATION, "Evaluation on internal data", facts.validation),
+        Item("31", _EVALUATION, "Explainability", results.agreement),
+        Item("32", _EVALUATION, "Evaluation on internal data", study.validation),
         Item(
             "33",
             _EVALUATION,
             "Test on external data",
-            lambda s: [*facts.external_sites(s), *facts.auc(s)],
+            lambda s: [*results.external_sites(s), *results.auc(s)],
         ),
         Item("34", _EVALUATION, "Registration", add="Register and number, if it is a trial."),
         Item(
             "35",
             _RESULTS,
             "Numbers included and excluded",
-            lambda s: [*facts.used(s), *facts.refused(s), *facts.splits(s), *facts.not_judged(s)],
+            lambda s: [*study.used(s), *study.refused(s), *study.splits(s), *results.not_judged(s)],
         ),
         Item(
             "36",
             _RESULTS,
             "Characteristics of each partition",
-            lambda s: [*facts.splits(s), *facts.scans_by(s, "sex", "age")],
+            lambda s: [*study.splits(s), *results.scans_by(s, "sex", "age")],
             "Age, sex and primary tumour over all sites.",
         ),
         Item(
             "37",
             _RESULTS,
             "Performance with uncertainty",
-            lambda s: [*facts.auc(s), *facts.rates(s)],
+            lambda s: [*results.auc(s), *results.rates(s)],
         ),
         Item(
             "38",
             _RESULTS,
             "Diagnostic performance and its precision",
-            lambda s: [*facts.confusion(s), *facts.rates(s, "tpr", "tnr", "ppv", "npv")],
+            lambda s: [*results.confusion(s), *results.rates(s, "tpr", "tnr", "ppv", "npv")],
         ),
         Item(
             "39",
             _RESULTS,
             "Analysis of wrong cases",
-            facts.confusion,
+            results.confusion,
             "What the wrong cases have in common; the evaluate site's own page shows them.",
         ),
         Item(
@@ -244,14 +245,14 @@ CLAIM = Checklist(
             "42",
             _OTHER,
             "Full protocol and technical details",
-            lambda s: [facts.settings_digest(s)],
+            lambda s: [study.settings_digest(s)],
             "Where the protocol, and study.toml with it, can be read.",
         ),
         Item(
             "43",
             _OTHER,
             "Availability of software, model and data",
-            lambda s: [*facts.software(s)[:1], *facts.weights(s)],
+            lambda s: [*study.software(s)[:1], *study.weights(s)],
             "Where they can be had, and on which terms.",
         ),
         Item("44", _OTHER, "Funding and the funders' part", add="Sources and their role."),

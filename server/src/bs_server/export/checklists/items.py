@@ -49,6 +49,11 @@ class Fact:
         return self.words.format(*self.values)
 
 
+def shown_count(text: str) -> str | None:
+    """Give a cell's text, or None where it says that the cell is hidden."""
+    return text if text.isdecimal() else None
+
+
 Facts = Callable[[Summary], Sequence[Fact]]
 
 

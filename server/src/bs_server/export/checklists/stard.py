@@ -6,7 +6,8 @@ those of the checklist, which the authors have beside the draft.
 
 from __future__ import annotations
 
-from bs_server.export.checklists import facts
+from bs_server.export.checklists import result_facts as results
+from bs_server.export.checklists import study_facts as study
 from bs_server.export.checklists.items import Checklist, Item
 
 _TITLE, _INTRODUCTION, _METHODS = "Title and abstract", "Introduction", "Methods"
@@ -21,14 +22,14 @@ STARD = Checklist(
             "1",
             _TITLE,
             "Says that it studies diagnostic accuracy and names a measure of it",
-            facts.auc,
+            results.auc,
             "The title; the measure stands here.",
         ),
         Item(
             "2",
             _TITLE,
             "Structured abstract",
-            lambda s: [*facts.used(s), *facts.auc(s), *facts.rates(s, "tpr", "tnr")],
+            lambda s: [*study.used(s), *results.auc(s), *results.rates(s, "tpr", "tnr")],
             "The abstract (STARD for Abstracts); its figures stand here.",
         ),
         Item(
@@ -48,7 +49,7 @@ STARD = Checklist(
             "6",
             _METHODS,
             "Eligibility criteria",
-            facts.refused,
+            study.refused,
             "Clinical criteria of inclusion and exclusion; technical refusals stand here.",
         ),
         Item(
@@ -61,7 +62,7 @@ STARD = Checklist(
             "8",
             _METHODS,
             "Where and when",
-            facts.sites,
+            study.sites,
             "Setting, place and dates of the scans of each site.",
         ),
         Item(
@@ -75,13 +76,13 @@ STARD = Checklist(
             _METHODS,
             "Index test, so that it can be repeated",
             lambda s: [
-                facts.setting(s, "backbone", "Network", "VGG16 started from {}"),
-                facts.setting(s, "trainable", "Trained part"),
-                facts.setting(s, "preprocessing", "Preprocessing"),
-                facts.setting(s, "view_height", "Rows of a view"),
-                facts.setting(s, "view_width", "Columns of a view"),
-                *facts.weights(s),
-                *facts.software(s),
+                study.setting(s, "backbone", "Network", "VGG16 started from {}"),
+                study.setting(s, "trainable", "Trained part"),
+                study.setting(s, "preprocessing", "Preprocessing"),
+                study.setting(s, "view_height", "Rows of a view"),
+                study.setting(s, "view_width", "Columns of a view"),
+                *study.weights(s),
+                *study.software(s),
             ],
             "How the scans were acquired: tracer, activity, time after injection, camera.",
         ),
@@ -96,7 +97,7 @@ STARD = Checklist(
             "12a",
             _METHODS,
             "Cut-off of the index test, fixed before or explored",
-            facts.threshold,
+            study.threshold,
             "Why this rule suits the intended use.",
         ),
         Item(
@@ -117,25 +118,25 @@ STARD = Checklist(
             "What was known to those who set the reference standard",
             add="Whether they knew the scans' reports or a model's result.",
         ),
-        Item("14", _METHODS, "Methods for estimating accuracy", facts.intervals),
+        Item("14", _METHODS, "Methods for estimating accuracy", study.intervals),
         Item(
             "15",
             _METHODS,
             "How unclear results were handled",
-            facts.threshold,
+            study.threshold,
             "How unclear reference results were handled; the model itself calls every scan.",
         ),
         Item(
             "16",
             _METHODS,
             "How missing data were handled",
-            lambda s: [*facts.refused(s), *facts.not_judged(s)],
+            lambda s: [*study.refused(s), *results.not_judged(s)],
         ),
         Item(
             "17",
             _METHODS,
             "Analyses of variability, planned or explored",
-            facts.subgroups,
+            results.subgroups,
             "Analyses beside these; the subgroups here were fixed before the study began.",
         ),
         Item(
@@ -145,20 +146,20 @@ STARD = Checklist(
             "19",
             _RESULTS,
             "Flow of participants, with a diagram",
-            lambda s: [*facts.flow(s), *facts.refused(s), *facts.splits(s), *facts.not_judged(s)],
+            lambda s: [*study.flow(s), *study.refused(s), *study.splits(s), *results.not_judged(s)],
         ),
         Item(
             "20",
             _RESULTS,
             "Demographic and clinical characteristics",
-            lambda s: [*facts.splits(s), *facts.scans_by(s, "sex", "age")],
+            lambda s: [*study.splits(s), *results.scans_by(s, "sex", "age")],
             "Age, sex and primary tumour over all sites.",
         ),
         Item(
             "21a",
             _RESULTS,
             "Severity among those with the disease",
-            lambda s: facts.scans_by(s, "lesions"),
+            lambda s: results.scans_by(s, "lesions"),
             "Extent of disease beyond the number of lesions, and of the training sites.",
         ),
         Item(
@@ -173,12 +174,12 @@ STARD = Checklist(
             "Time and treatment between both tests",
             add="The interval between scan and reference standard.",
         ),
-        Item("23", _RESULTS, "Index test against reference standard", facts.confusion),
+        Item("23", _RESULTS, "Index test against reference standard", results.confusion),
         Item(
             "24",
             _RESULTS,
             "Accuracy with its precision",
-            lambda s: [*facts.auc(s), *facts.rates(s)],
+            lambda s: [*results.auc(s), *results.rates(s)],
         ),
         Item("25", _RESULTS, "Adverse events", add="Of the scan or the reference standard."),
         Item(
@@ -194,7 +195,7 @@ STARD = Checklist(
             "29",
             _OTHER,
             "Where the full protocol is",
-            lambda s: [facts.settings_digest(s)],
+            lambda s: [study.settings_digest(s)],
             "Where the protocol, and study.toml with it, can be read.",
         ),
         Item("30", _OTHER, "Funding and the funders' part", add="Sources and their role."),
