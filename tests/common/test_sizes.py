@@ -10,6 +10,7 @@ from flwr.supercore.task_identity import TaskIdentity
 
 from bs_common.architecture import Trainable, array_shapes
 from bs_common.contract import MessageType, most_compared
+from bs_common.flower_objects import MAX_MESSAGE_BYTES
 from bs_common.messages import Metric, Request, write_request
 from bs_common.settings import StudySettings
 from bs_common.sizes import LARGEST, MessageLimits, message_limits
@@ -55,6 +56,7 @@ def test_the_largest_study_compares_whole_networks() -> None:
 
     assert message_limits(largest) == LARGEST
     assert 4 * 4 * 14_978_370 < LARGEST.message_bytes < 256e6
+    assert LARGEST.message_bytes < MAX_MESSAGE_BYTES / 2
 
 
 @pytest.mark.parametrize(("scope", "most"), [("head", 7), ("block5", 7), ("all", 3)])

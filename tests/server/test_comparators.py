@@ -130,7 +130,7 @@ def test_a_judging_site_that_was_asked_about_one_model_is_asked_about_that_again
     )
     study.run()
     study.link.change = lambda _site, reply: reply
-    study.works["namur"].external_models = 4  # it counts the earlier question among its four
+    study.works["namur"].external_models = 4  # and yet it lets no second question in
 
     summary = study.run()
 

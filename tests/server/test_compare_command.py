@@ -26,7 +26,8 @@ def test_the_table_is_shown_and_written_beside_the_report(tmp_path: Path) -> Non
 
     assert result.exit_code == 0, result.output
     lines = [line.split() for line in result.output.replace("\N{EN DASH}", "-").splitlines()]
-    assert ["aachen", "alone", "0.800", "0.700-0.900"] in [line[:4] for line in lines]
+    assert ["aachen", "alone", "0.800", "+0.100", "0.040"] in [line[:5] for line in lines]
+    assert ["0.700-0.900", "+0.000", "to", "+0.200"] in lines
     assert "No model of bonn alone" in result.output
     with (tmp_path / "comparison.csv").open() as file:
         rows = list(csv.DictReader(file))

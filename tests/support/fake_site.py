@@ -18,6 +18,7 @@ from bs_client.federation.activity import Activity
 from bs_client.federation.app import make_app
 from bs_client.federation.asked import Asked
 from bs_client.federation.gate import Gate
+from bs_client.federation.policy import external_requests
 from bs_common.architecture import backbone_shapes, initial_head
 from bs_common.audit import AuditLog, Passage
 from bs_common.bins import COUNTS_NAMES, edges_with
@@ -124,7 +125,7 @@ def fake_app(
     """Give the real client app and gate around a fake site; by default it hides nothing."""
     policy = policy or Policy(min_cell=1)
     audit = AuditLog(folder / f"{work.name}.audit.jsonl", lambda: TIME)
-    asked = Asked(external_models=policy.external_models)
+    asked = Asked(external_models=external_requests(policy, work.settings))
     gate = Gate(settings=work.settings, role=role, policy=policy, audit=audit, asked=asked)
     return make_app(work, gate, finished or Event())
 

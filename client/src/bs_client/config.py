@@ -45,8 +45,9 @@ class Policy(BaseModel):
     # Each round is one more look at the same scans. The paper has 6, other studies up to hundreds.
     max_rounds: Annotated[int, Field(ge=0, le=10_000)] = 1000
     # For how many sets of weights the held-out scans are judged. One: a test that is taken until
-    # it is passed is no test. A study that compares models of single sites puts them to the scans
-    # in the same one request; it needs one more for each train site whose model is let out.
+    # it is passed is no test. A study that compares models of single sites puts all of them into
+    # one request, and no other is let in; it needs one more for each train site that lets its own
+    # model out.
     external_models: Annotated[int, Field(ge=1, le=100)] = 1
     # Whether a model trained on this site's scans alone may leave, to be judged beside the study's:
     # nothing is averaged into it, so it tells more of single patients. The coordinator and the

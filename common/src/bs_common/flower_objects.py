@@ -24,7 +24,7 @@ from flwr.supercore.inflatable.inflatable_utils import inflate_object_from_conte
 from bs_common.errors import ContractError
 
 # Twice what the largest message of a study holds; an array may name one chunk many times.
-MAX_MESSAGE_BYTES = 128 * 2**20
+MAX_MESSAGE_BYTES = 512 * 2**20
 _IDS = "_piece_ids"  # where an array keeps them
 
 

@@ -191,7 +191,9 @@ class StudyRun:
             start_sha256=records[0].weights_sha256,
             told=self._told,
         )
-        patience = wait_for_all(self._study.file.deadlines.local_s)
+        longest_s, rules = self._study.file.deadlines.local_s, self._study.file.quorum
+        away_s = longest_s if rules.missing == "wait" else rules.away_s
+        patience = Patience(longest_s, fewest=0, patience_s=longest_s, away_s=away_s)
         return local.gather(self._study.train_sites, patience=patience)
 
     def _comparison(
@@ -217,7 +219,7 @@ class StudyRun:
             self._told("external", round=best.round, sites=list(missing))
             self._wait_for_description(missing)
         arrays = Checkpoints(folder.rounds, file.study.trainable).weights(best)
-        models = frozen.models if frozen is not None else []
+        models = frozen.models if frozen is not None and missing else []
         beside = tuple(Beside(model, self._frozen.weights(model)) for model in models)
         few = [site for site in missing if self._members.judged_models(site) <= len(beside)]
         return ask_once(

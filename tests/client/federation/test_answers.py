@@ -37,7 +37,8 @@ class Site:
 
     def ask(self, kind: MessageType, number: int = 1, seed: int = 0) -> Reply:
         numbers = {"threshold": 0.5} if kind is MessageType.EXTERNAL else {}
-        sent = write_request(Request(kind, number, initial_head(seed), numbers), SETTINGS)
+        arrays = {} if kind is MessageType.LOCAL else initial_head(seed)
+        sent = write_request(Request(kind, number, arrays, numbers), SETTINGS)
         request = read_request(kind.value, sent, SETTINGS)
         tasks = {
             MessageType.TRAIN: self.work.train,

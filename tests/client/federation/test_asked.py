@@ -15,9 +15,9 @@ TIME = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
 HOUR = datetime.timedelta(hours=1)
 
 
-def is_let_in(asked: Asked, kind: str, number: int, content: str, models: int = 1) -> bool:
+def is_let_in(asked: Asked, kind: str, number: int, content: str) -> bool:
     try:
-        asked.admit(kind, number, content, models=models)
+        asked.admit(kind, number, content)
     except ContractError as error:
         assert error.reason == "too_many_messages"
         return False
@@ -65,15 +65,6 @@ def test_a_site_can_allow_more_models() -> None:
     assert answers == [True, True, False]
 
 
-def test_models_compared_count_as_models_judged() -> None:
-    asked = Asked(external_models=3)
-
-    assert is_let_in(asked, "query.external", 1, "two", models=2)
-    assert is_let_in(asked, "query.external", 1, "two", models=2)  # the same once more
-    assert not is_let_in(asked, "query.external", 1, "other two", models=2)
-    assert is_let_in(asked, "query.external", 1, "one more")
-
-
 def test_the_model_of_a_site_alone_is_one_whatever_the_round() -> None:
     asked = Asked()
 
@@ -102,17 +93,6 @@ def test_a_restart_forgets_nothing(tmp_path: Path) -> None:
 
     assert is_let_in(asked, "query.external", 5, "best")
     assert not is_let_in(asked, "query.external", 5, "other")
-
-
-def test_a_restart_forgets_no_model_of_a_request(tmp_path: Path) -> None:
-    log = AuditLog(tmp_path / "log", Clock())
-    keys = ("arrays.weights", "compared-1.weights", "config.round")
-    log.record(Passage("in", "query.external", 5, keys, 0, "two", "passed"))
-
-    asked = Asked.from_record(read_entries(tmp_path / "log"), since=TIME, external_models=3)
-
-    assert not is_let_in(asked, "query.external", 5, "other two", models=2)
-    assert is_let_in(asked, "query.external", 5, "one more")
 
 
 def test_what_was_refused_does_not_count(tmp_path: Path) -> None:

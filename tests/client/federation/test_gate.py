@@ -27,7 +27,7 @@ from bs_common.contract import REQUESTS_BY_ROLE, MessageType, requests_of
 from bs_common.errors import BoneScanError, ConfigError, DataError, ScanRefused
 from bs_common.messages import Reply, Request, read_reply, write_request
 from bs_common.settings import Role, StudySettings
-from support.fake_site import TIME, FakeWork
+from support.fake_site import TIME, FakeWork, fake_app
 
 SETTINGS = StudySettings(name="test", backbone="random:1", trainable="head", rounds=3)
 PATIENT = "DOE^JOHN 1.2.840.113619.2.55"
@@ -191,6 +191,25 @@ def test_other_weights_for_the_same_round_are_refused_after_a_few(tmp_path: Path
     assert reasons == ["answered"] * 3 + ["too_many_messages"]
     assert asked.lines()[-1] == ("out", "evaluate", "too_many_messages")
     assert asked.ask("evaluate").has_content()  # the round's own weights still are
+
+
+def test_in_a_study_that_compares_models_no_second_external_question_is_let_in(
+    tmp_path: Path,
+) -> None:
+    """Each question has one exact table: two of them could be subtracted."""
+    settings = SETTINGS.model_copy(update={"compare_local": True})
+    policy = Policy(min_cell=1, external_models=9)
+    app = fake_app(FakeWork("namur", settings), "evaluate", tmp_path, policy=policy)
+    TaskIdentity.run_id, TaskIdentity.task_id, TaskIdentity.node_id = 1, 1, 1
+
+    def ask(threshold: float) -> Message:
+        asked = Request(MessageType.EXTERNAL, 1, initial_head(0), {"threshold": threshold})
+        message = Message(write_request(asked, settings), 2, "query.external", group_id="1")
+        return app(message, Context(1, 2, {}, RecordDict(), {}))
+
+    assert ask(0.5).has_content()
+    assert ask(0.51).error.reason == "too_many_messages"
+    assert ask(0.5).has_content()
 
 
 def test_a_malformed_question_does_not_use_up_the_one_external_evaluation(tmp_path: Path) -> None:

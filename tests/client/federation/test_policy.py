@@ -6,7 +6,12 @@ import pytest
 from pydantic import ValidationError
 
 from bs_client.config import Policy
-from bs_client.federation.policy import find_objections, find_refusal, smallest_count
+from bs_client.federation.policy import (
+    external_requests,
+    find_objections,
+    find_refusal,
+    smallest_count,
+)
 from bs_common.architecture import initial_head
 from bs_common.contract import MessageType, requests_of
 from bs_common.messages import Request
@@ -61,6 +66,19 @@ def test_no_more_models_are_judged_than_the_site_says(allowed: int, code: str | 
     three = Request(MessageType.EXTERNAL, 1, head, compared=(head, head))
 
     assert find_refusal(Policy(external_models=allowed), three, COMPARING) == code
+
+
+def test_a_study_that_compares_models_asks_its_judges_once_for_all() -> None:
+    several = Policy(external_models=4)
+
+    assert external_requests(several, SETTINGS) == 4
+    assert external_requests(several, COMPARING) == 1
+
+
+def test_a_local_model_has_all_rounds_behind_it() -> None:
+    few = Policy(release_local=True, max_rounds=9)  # the study has ten
+
+    assert refusal(few, MessageType.LOCAL) == "policy_rounds"
 
 
 def test_each_rule_has_its_code() -> None:

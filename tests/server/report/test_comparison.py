@@ -75,6 +75,7 @@ def test_the_report_shows_every_model_with_its_difference(changed: Changed) -> N
 
     section = page[page.index('id="comparison"') :]
     text = unescape(re.sub(r"<[^>]+>", " ", section)).replace("\N{EN DASH}", "-")
+    text = text.replace("\N{MINUS SIGN}", "-")
     text = " ".join(text.split())
     assert "lies above zero (federation gained) in 1, below zero in 0, and holds zero in 1" in text
     assert (

@@ -13,7 +13,6 @@ from typing import Self
 
 from bs_common.contract import MessageType
 from bs_common.errors import ContractError
-from bs_common.weights import VECTOR
 
 # The same request again is legitimate, after a restart or a cut line on either side, and has the
 # same answer. An hour-long round over a line that is cut each minute stays far below.
@@ -36,14 +35,14 @@ class Asked:
 
     Parameters
     ----------
-    external_models : how many sets of weights are let in to be judged, all external requests
-        together, whatever their round.
+    external_models : how many different external requests are let in, whatever their round
+        (`policy.external_requests`).
     """
 
     def __init__(self, *, external_models: int = 1) -> None:
         self._external_models = external_models
         self._times: Counter[_Key] = Counter()
-        self._contents: defaultdict[_Key, dict[str, int]] = defaultdict(dict)  # digest -> models
+        self._contents: defaultdict[_Key, set[str]] = defaultdict(set)
 
     @classmethod
     def from_record(
@@ -63,16 +62,14 @@ class Asked:
                     str(entry["message_type"]), number if isinstance(number, int) else -1
                 )
                 asked._times[key] += 1
-                asked._contents[key][str(entry["content_sha256"])] = _models_in(entry["keys"])
+                asked._contents[key].add(str(entry["content_sha256"]))
         return asked
 
-    def admit(
-        self, message_type: str, round_number: int, content_sha256: str, *, models: int = 1
-    ) -> None:
-        """Count one request with its sets of weights, or raise ContractError with `TOO_MANY`."""
+    def admit(self, message_type: str, round_number: int, content_sha256: str) -> None:
+        """Count one request, or raise ContractError with `too_many_messages`."""
         key = self._key(message_type, round_number)
-        different = self._contents[key] | {content_sha256: models}
-        if self._is_probe(message_type, different):
+        different = self._contents[key] | {content_sha256}
+        if len(different) > self._most_different(message_type):
             raise ContractError(
                 TOO_MANY,
                 "the same round was asked again with other weights",
@@ -85,19 +82,12 @@ class Asked:
         self._times[key] += 1
         self._contents[key] = different
 
-    def _is_probe(self, message_type: str, different: Mapping[str, int]) -> bool:
-        """Tell whether there are more different requests than an honest study has."""
+    def _most_different(self, message_type: str) -> int:
         if message_type == MessageType.EXTERNAL:
-            return sum(different.values()) > self._external_models
+            return self._external_models
         # The model of this site alone follows from the settings: there is one.
-        return len(different) > (1 if message_type == MessageType.LOCAL else MOST_DIFFERENT)
+        return 1 if message_type == MessageType.LOCAL else MOST_DIFFERENT
 
     @staticmethod
     def _key(message_type: str, round_number: int) -> _Key:
         return message_type, -1 if message_type in _ONCE else round_number
-
-
-def _models_in(keys: object) -> int:
-    """Count the sets of weights that a recorded request carried."""
-    names = keys if isinstance(keys, list) else []
-    return sum(str(name).endswith(f".{VECTOR}") for name in names) or 1

@@ -89,7 +89,7 @@ class Gate:
                 f"the site's policy does not allow this {kind} request",
                 remedy="Tell the coordinator; or, if the site may, change [policy] in site.toml.",
             )
-        self.asked.admit(kind, asked.round_number, measured.sha256, models=asked.models)
+        self.asked.admit(kind, asked.round_number, measured.sha256)
 
     def _checked(self, kind: str, content: RecordDict) -> RecordDict:
         # Written anew, so that nothing leaves but what was read and checked.

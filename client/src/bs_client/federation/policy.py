@@ -29,6 +29,15 @@ def smallest_count(policy: Policy, settings: StudySettings) -> int:
     return max(policy.min_cell, settings.min_cell)
 
 
+def external_requests(policy: Policy, settings: StudySettings) -> int:
+    """Give how many different external requests are let in.
+
+    A study that compares models puts all of them into one: the table of calls of a second request
+    would be exact, and could be subtracted from that of the first.
+    """
+    return 1 if settings.compare_local else policy.external_models
+
+
 def find_refusal(policy: Policy, request: Request, settings: StudySettings) -> str | None:
     """Give the code with which the policy refuses a request, or None if it allows it.
 
@@ -40,7 +49,9 @@ def find_refusal(policy: Policy, request: Request, settings: StudySettings) -> s
     weights_travel = request_shapes(kind, settings) or reply_shapes(kind, settings)
     if weights_travel and settings.trainable not in policy.scopes:
         return POLICY_SCOPE
-    if request.round_number > policy.max_rounds:
+    # A model of this site alone has all rounds behind it.
+    rounds = settings.rounds if kind is MessageType.LOCAL else request.round_number
+    if rounds > policy.max_rounds:
         return POLICY_ROUNDS
     if kind is MessageType.LOCAL and not policy.release_local:
         return POLICY_LOCAL

@@ -16,6 +16,7 @@ from bs_client.federation.asked import Asked
 from bs_client.federation.gate import Gate
 from bs_client.federation.join import read_approved
 from bs_client.federation.link import work_until
+from bs_client.federation.policy import external_requests
 from bs_client.federation.transport import Coordinator
 from bs_common.audit import AuditLog, read_entries
 from bs_common.certificates import days_left, describe_end
@@ -60,7 +61,9 @@ def take_part(folder: SiteFolder, work: Work, stop: threading.Event) -> bool:
         policy=file.policy,
         audit=audit,
         asked=Asked.from_record(
-            record, since=approval.approved, external_models=file.policy.external_models
+            record,
+            since=approval.approved,
+            external_models=external_requests(file.policy, invitation.settings),
         ),
         refused=lambda code: ended.append(code) if code in _ENDS else None,
     )

@@ -50,15 +50,19 @@ def _comparison_of(summary: Summary) -> Comparison:
 
 
 def _table(view: ComparisonView) -> Table:
-    table = Table(box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)  # two lines a model: it fits on 80 columns
     table.add_column("model")
     shown = {"judged by": view.has_sites, "seed": view.has_seeds}
-    numbers = ("AUC", "95 % CI", "federated minus it", "95 % CI", "p", "sens.", "spec.")
+    numbers = ("AUC\n95 % CI", "federated minus\nit, 95 % CI", "p", "sens.", "spec.")
     for name in (*(name for name, wanted in shown.items() if wanted), *numbers):
         table.add_column(name, justify="right")
     for line in view.lines:
         where = [line.evaluate_site] if view.has_sites else []
         where += [line.seed] if view.has_seeds else []
-        figures = (line.auc, line.auc_interval, line.difference, line.difference_interval, line.p)
-        table.add_row(line.model, *where, *figures, line.sensitivity, line.specificity)
+        figures = (
+            f"{line.auc}\n{line.auc_interval}",
+            f"{line.difference}\n{line.difference_interval}",
+            *(line.p, line.sensitivity, line.specificity),
+        )
+        table.add_row(line.model, *where, *figures)
     return table

@@ -114,7 +114,7 @@ def write_down(
     """Keep what is about to be asked, or find that it is what was asked before.
 
     A site that was asked about the study's model alone stays one, also where its policy was
-    widened since: its own record counts what it was asked.
+    widened since: it lets no second question in.
 
     Raises TrustError if it was another question.
     """

@@ -128,14 +128,18 @@ def comparison_line(row: ComparisonRow) -> ComparisonLine:
         seed=str(row.seed),
         auc=wording.cell(wording.number(row.auc, 3), "auc", row.hidden),
         auc_interval=wording.interval("auc", row.auc_low, row.auc_high) or "",
-        difference=f"{gain.value:+.3f}" if gain else missing,
-        difference_interval=f"{gain.low:+.3f} to {gain.high:+.3f}" if gain else "",
+        difference=_signed(gain.value) if gain else missing,
+        difference_interval=f"{_signed(gain.low)} to {_signed(gain.high)}" if gain else "",
         p=_p_text(gain.p) if gain else wording.GAP,
         sensitivity=_share(row.sensitivity, "tp", row.hidden),
         specificity=_share(row.specificity, "tn", row.hidden),
         threshold=wording.threshold(row.threshold),
         is_federated=row.model == "federated",
     )
+
+
+def _signed(difference: float) -> str:
+    return f"{difference:+.3f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _share(value: float | None, counted: str, hidden: Hidden) -> str:
