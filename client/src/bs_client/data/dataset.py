@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bs_client.data.cache import ArrayCache
-from bs_client.data.labels import Split, read_labels
+from bs_client.data.labels import LabelTable, Split, read_labels
 from bs_client.data.manifest import Entry, match
 from bs_client.data.preprocess import Geometry, prepare
 from bs_client.data.splits import assign_splits
@@ -144,9 +144,25 @@ def load_dataset(
         ingest=ingest,
         settings=settings,
         images=images,
-        known=(labels, *(row.mask for row in table.rows if row.mask is not None)),
+        known=known_files(labels, table),
         progress=progress,
     )
+    entries = label_scans(intake, table, settings=settings, role=role, site=site)
+    return Dataset(entries, intake, images, settings, ingest)
+
+
+def known_files(labels: Path, table: LabelTable) -> tuple[Path, ...]:
+    """Name what may lie among the scans and is none: the labels file and its masks."""
+    return (labels, *(row.mask for row in table.rows if row.mask is not None))
+
+
+def label_scans(
+    intake: Intake, table: LabelTable, *, settings: StudySettings, role: Role, site: str
+) -> tuple[Entry, ...]:
+    """Bring accepted scans and labels together and split them by patient.
+
+    Raises DataError if no labelled scan is left, or as `match` and `assign_splits` do.
+    """
     manifest = match(table, list(intake.scans.values()))
     if not manifest.entries:
         raise DataError(
@@ -167,7 +183,7 @@ def load_dataset(
         len(manifest.unscanned),
         sum(intake.refused.values()),
     )
-    return Dataset(tuple(entries), intake, images, settings, ingest)
+    return entries
 
 
 def take_in(

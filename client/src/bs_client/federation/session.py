@@ -5,11 +5,12 @@ from __future__ import annotations
 import datetime
 import logging
 import threading
+from collections.abc import Callable
 
 from flwr.app import Context, Message, RecordDict
 from flwr.clientapp import ClientApp
 
-from bs_client.config import SiteFolder
+from bs_client.config import Policy, SiteFolder
 from bs_client.federation.answers import Answers, RecordedWork
 from bs_client.federation.app import Work, make_app
 from bs_client.federation.asked import Asked
@@ -24,6 +25,7 @@ from bs_common.contract import MessageType
 from bs_common.errors import StudyStopped
 from bs_common.files import check_private
 from bs_common.keys import read_private_key
+from bs_common.settings import Role, StudySettings
 from bs_common.sizes import message_limits
 
 _log = logging.getLogger(__name__)
@@ -53,22 +55,16 @@ def take_part(folder: SiteFolder, work: Work, stop: threading.Event) -> bool:
     file = folder.read()
     finished = threading.Event()
     ended: list[str] = []  # codes after which going on makes no sense
-    audit = AuditLog(folder.audit, _now)
-    record = read_entries(folder.audit) if folder.audit.exists() else ()
-    gate = Gate(
-        settings=invitation.settings,
+    app = open_app(
+        folder,
+        work,
+        invitation.settings,
         role=invitation.role,
         policy=file.policy,
-        audit=audit,
-        asked=Asked.from_record(
-            record,
-            since=approval.approved,
-            external_models=external_requests(file.policy, invitation.settings),
-        ),
+        since=approval.approved,
+        finished=finished,
         refused=lambda code: ended.append(code) if code in _ENDS else None,
     )
-    answers = Answers(folder.answers, invitation.settings, work.data_sha256)
-    app = make_app(RecordedWork(work, answers), gate, finished)
     coordinator = Coordinator(
         invitation.address,
         invitation.ca_certificate,
@@ -93,6 +89,40 @@ def take_part(folder: SiteFolder, work: Work, stop: threading.Event) -> bool:
     if ended:
         raise StudyStopped(f"{_ENDS[ended[0]]} ({ended[0]}).", remedy=_JOIN_AGAIN)
     return finished.is_set()
+
+
+def open_app(
+    folder: SiteFolder,
+    work: Work,
+    settings: StudySettings,
+    *,
+    role: Role,
+    policy: Policy,
+    since: datetime.datetime,
+    finished: threading.Event,
+    refused: Callable[[str], None] = lambda code: None,
+) -> ClientApp:
+    """Give a site's client app behind its gate, with its records in the site's folder.
+
+    Parameters
+    ----------
+    since : what the audit record says was asked from then on counts against the limits of asking.
+    finished : set when the coordinator ends the study.
+    refused : told the code of each refusal.
+    """
+    record = read_entries(folder.audit) if folder.audit.exists() else ()
+    gate = Gate(
+        settings=settings,
+        role=role,
+        policy=policy,
+        audit=AuditLog(folder.audit, _now),
+        asked=Asked.from_record(
+            record, since=since, external_models=external_requests(policy, settings)
+        ),
+        refused=refused,
+    )
+    answers = Answers(folder.answers, settings, work.data_sha256)
+    return make_app(RecordedWork(work, answers), gate, finished)
 
 
 def _warn_of_the_end(ca_certificate: str) -> None:

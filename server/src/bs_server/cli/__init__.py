@@ -15,6 +15,7 @@ from bs_server.cli.demo import demo
 from bs_server.cli.export import export
 from bs_server.cli.members import enrol, init, invite
 from bs_server.cli.results import release, report
+from bs_server.cli.simulate import simulate
 from bs_server.cli.study import run
 from bs_server.cli.trust import audit, renew, revoke
 from bs_server.cli.watch import pause, resume, status, stop
@@ -28,7 +29,7 @@ app = typer.Typer(
 for _command in (
     *(init, invite, enrol, revoke, renew),
     *(run, status, stop, pause, resume),
-    *(audit, report, compare, export, release, demo),
+    *(audit, report, compare, export, release, demo, simulate),
 ):
     app.command()(_command)
 
