@@ -47,6 +47,9 @@ class Policy(BaseModel):
     # For how many sets of weights the held-out scans are judged. One: a test that is taken until
     # it is passed is no test.
     external_models: Annotated[int, Field(ge=1, le=100)] = 1
+    # Whether the figures of each reader of a reader study may leave, by number and without a name.
+    # A reader is a person too: as it stands, medians, quartiles and means leave.
+    single_readers: bool = False
     # Whether a model trained on this site's scans alone may leave: nothing is averaged into it, so
     # it tells more of single patients than the study's own.
     release_local: bool = False
@@ -149,6 +152,11 @@ class SiteFolder:
     def private(self) -> Path:
         """Scores, maps and pages of the external evaluation."""
         return self.path / "private"
+
+    @property
+    def readers(self) -> Path:
+        """Page and aggregates of a finished reader study, which the coordinator may ask for."""
+        return self.path / "readers"
 
     def read(self) -> SiteFile:
         """Read the site file, or raise ConfigError naming every fault in it."""

@@ -15,6 +15,7 @@ from bs_server.config import StudyFile
 from bs_server.evaluation.pooling import pool_external
 from bs_server.federation.sites import is_synthetic
 from bs_server.results.best_round import ChosenBy
+from bs_server.results.readers_values import ReadersSummary
 from bs_server.results.summary import ExternalSummary, RoundSummary, SiteSummary, Summary
 
 _DEFAULT_MIN_CELL = 5
@@ -40,6 +41,7 @@ class Course:
     waiting_for_external: bool = False
     notes: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
+    readers: tuple[ReadersSummary, ...] = ()
 
 
 def summarise(
@@ -71,6 +73,7 @@ def summarise(
         outcome="waiting_for_external" if course.waiting_for_external else "finished",
         notes=list(course.notes),
         absent=list(course.absent),
+        readers=list(course.readers),
     )
 
 

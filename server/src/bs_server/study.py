@@ -15,6 +15,7 @@ from bs_common.contract import MessageType
 from bs_common.messages import Request
 from bs_server.config import StudyFile, StudyFolder
 from bs_server.evaluation.external import ExternalMissing, Question, answered, ask_once
+from bs_server.evaluation.readers import told_of_readers
 from bs_server.federation.attendance import Attendance, Told
 from bs_server.federation.exchange import Exchange, Link, NoAnswer, Patience, wait_for_all
 from bs_server.federation.members import Members
@@ -149,6 +150,7 @@ class StudyRun:
             waiting_for_external=missing,
             notes=tuple(history.notes),
             absent=self._members.absent,
+            readers=tuple(told_of_readers(self._study.folder).values()),
         )
         return summarise(file, described, course, finished=self._clock())
 

@@ -24,7 +24,10 @@ MOST_STATUS_ASKS = 1_000_000
 MOST_DIFFERENT = 3
 TOO_MANY = "too_many_messages"
 
-_FROM_SCANS = (MessageType.TRAIN, MessageType.EVALUATE, MessageType.EXTERNAL)
+_FROM_SCANS = (
+    *(MessageType.TRAIN, MessageType.EVALUATE),
+    *(MessageType.EXTERNAL, MessageType.READERS),
+)
 _Key = tuple[str, int]  # message type, round
 
 

@@ -44,11 +44,14 @@ def find_refusal(
 
 
 def find_objections(policy: Policy, settings: StudySettings, role: Role) -> list[Objection]:
-    """Name everything in a study's terms that the policy does not allow."""
+    """Name everything in a study's terms that the policy does not allow.
+
+    A reader study is the site's own affair: the study goes its way where none is told of.
+    """
     needed = [
         kind
         for kind in MessageType
-        if kind in REQUESTS_BY_ROLE[role]
+        if kind in REQUESTS_BY_ROLE[role] - {MessageType.READERS}
         and (kind is not MessageType.INITIAL or reply_shapes(kind, settings))
     ]
     missing = [

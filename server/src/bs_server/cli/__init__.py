@@ -12,6 +12,7 @@ import typer
 
 from bs_server.cli.demo import demo
 from bs_server.cli.members import enrol, init, invite
+from bs_server.cli.readers import ask_readers
 from bs_server.cli.results import release, report
 from bs_server.cli.study import run
 from bs_server.cli.trust import audit, renew, revoke
@@ -26,7 +27,7 @@ app = typer.Typer(
 for _command in (
     *(init, invite, enrol, revoke, renew),
     *(run, status, stop, pause, resume),
-    *(audit, report, release, demo),
+    *(ask_readers, audit, report, release, demo),
 ):
     app.command()(_command)
 

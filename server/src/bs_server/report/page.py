@@ -8,6 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from bs_server.report import external, tables, wording
 from bs_server.report.headline import headline
+from bs_server.report.readers import reader_views
 from bs_server.report.rounds import rounds_figure
 from bs_server.results.summary import ExternalSummary, Summary
 
@@ -32,6 +33,7 @@ def render_report(summary: Summary) -> str:
         "rounds_figure": rounds_figure(summary),
         "replies": tables.reply_rows(summary),
         "settings": summary.settings.model_dump(mode="json"),
+        "readers": reader_views(summary),
         "messages": tables.message_rows(summary),
         "hidden_reasons": _hidden_reasons(summary),
         "moment": wording.moment,
@@ -63,6 +65,7 @@ def _hidden_reasons(summary: Summary) -> dict[str, str]:
     tables_ = [*(site.hidden for site in summary.sites), *(it.hidden for it in summary.rounds)]
     if summary.external is not None:
         tables_.append(summary.external.hidden)
+    tables_ += [one.hidden for one in summary.readers]
     reasons = sorted({reason for table in tables_ for reason in table.values()})
     return {reason: HIDDEN_REASONS.get(reason, "withheld by the site") for reason in reasons}
 
