@@ -162,12 +162,32 @@ def test_the_model_is_shown_after_the_own_answer_and_a_comment_runs_nothing(
         expect(page.locator("#own-answer")).to_have_text("64, metastasis")
         expect(page.locator("#map")).to_be_visible()
         assert page.locator("#map").evaluate("(image) => image.naturalWidth") > 500
+        for part in ("#views", "#map", "#upper"):  # feet and levels are in sight beside the map
+            box = page.locator(part).bounding_box()
+            assert box is not None
+            assert box["y"] + box["height"] <= 768
         page.reload()
         expect(page.locator("#model")).to_be_visible()
         expect(page.locator("#comment")).to_have_value(
             "<img src=x onerror=alert(1)><script>alert(2)</script>"
         )
         assert alerts == []
+
+
+def test_the_ground_beside_a_scan_is_as_its_empty_counts(
+    served: ServedStudy, browser: Browser
+) -> None:
+    with new_context(browser) as context:
+        page = first_case(served, context, "R4")
+        frame = page.locator(".frame").first
+
+        def ground() -> str:
+            return str(frame.evaluate("(one) => getComputedStyle(one).backgroundColor"))
+
+        black_bone = ground()
+        page.keyboard.press("i")
+
+        assert (black_bone, ground()) == ("rgb(255, 255, 255)", "rgb(0, 0, 0)")
 
 
 def test_both_views_zoom_and_move_together_and_reset(served: ServedStudy, browser: Browser) -> None:
