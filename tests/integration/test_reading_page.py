@@ -140,6 +140,11 @@ def test_the_first_window_ends_at_the_995th_of_a_thousand_and_is_black_on_white(
         expect(page.locator("#upper-number")).to_have_value(str(upper))
         grey = expected(counts["posterior"], 0, upper, root=False, inverted=True)
         assert (painted(page, "posterior")[..., 0] == grey).all()
+        beside = "(one) => getComputedStyle(one).backgroundColor"
+        black_bone = page.locator(".frame").first.evaluate(beside)
+        page.keyboard.press("i")
+        white_bone = page.locator(".frame").first.evaluate(beside)
+        assert (black_bone, white_bone) == ("rgb(255, 255, 255)", "rgb(0, 0, 0)")
 
 
 def test_the_model_is_shown_after_the_own_answer_and_a_comment_runs_nothing(
@@ -172,22 +177,6 @@ def test_the_model_is_shown_after_the_own_answer_and_a_comment_runs_nothing(
             "<img src=x onerror=alert(1)><script>alert(2)</script>"
         )
         assert alerts == []
-
-
-def test_the_ground_beside_a_scan_is_as_its_empty_counts(
-    served: ServedStudy, browser: Browser
-) -> None:
-    with new_context(browser) as context:
-        page = first_case(served, context, "R4")
-        frame = page.locator(".frame").first
-
-        def ground() -> str:
-            return str(frame.evaluate("(one) => getComputedStyle(one).backgroundColor"))
-
-        black_bone = ground()
-        page.keyboard.press("i")
-
-        assert (black_bone, ground()) == ("rgb(255, 255, 255)", "rgb(0, 0, 0)")
 
 
 def test_both_views_zoom_and_move_together_and_reset(served: ServedStudy, browser: Browser) -> None:
