@@ -19,18 +19,17 @@ from bs_server.cli.study import open_link
 from bs_server.config import StudyFile, StudyFolder
 from bs_server.evaluation.readers import ask_for_readers, told_of_readers
 from bs_server.federation.attendance import Attendance, Told
-from bs_server.federation.exchange import Exchange, Patience, wait_for_all
+from bs_server.federation.exchange import Exchange, wait_for_all
 from bs_server.federation.reasons import remedy_for
-from bs_server.gateway.link import FleetLink
 from bs_server.gateway.watch import Watch
 from bs_server.progress import LinesProgress, RichProgress
 from bs_server.report import render_report
-from bs_server.results.summary import Summary, read_summary, write_summary
+from bs_server.results.summary import MISSING, Summary, read_summary, write_summary
 from bs_server.trust.authority import Authority, check_modes
 from bs_server.trust.register import check_approved
 from bs_server.trust.signed_register import read_register
 
-_GOODBYE = Patience(longest_s=20.0, fewest=0, patience_s=20.0, away_s=2.0)
+_GOODBYE_S = 30.0  # for a site that has just answered, or comes back meanwhile
 
 
 def ask_readers(
@@ -108,14 +107,11 @@ def _ask(
             round_number=summary.best_round or 0,
             patience=wait_for_all(wait_s),
         )
-        _let_go(exchange, link, sites)
+        here = tuple(site for site in sites if reasons.get(site) not in MISSING)
+        # Without attendance: one that answered is waited for, however briefly it was seen.
+        goodbye = Exchange(link, file.study, deadline_s=_GOODBYE_S, told=told)
+        goodbye.ask(Request(MessageType.FINISH, 0), here)  # lets `bs-client run` end there
     return reasons
-
-
-def _let_go(exchange: Exchange, link: FleetLink, sites: tuple[str, ...]) -> None:
-    """Say goodbye, so that `bs-client run` ends at the sites that are here."""
-    here = tuple(site for site in sites if site in link.online())
-    exchange.ask(Request(MessageType.FINISH, 0), here, patience=_GOODBYE)
 
 
 def _write(folder: StudyFolder, summary: Summary) -> None:
