@@ -140,6 +140,11 @@ def test_the_first_window_ends_at_the_995th_of_a_thousand_and_is_black_on_white(
         expect(page.locator("#upper-number")).to_have_value(str(upper))
         grey = expected(counts["posterior"], 0, upper, root=False, inverted=True)
         assert (painted(page, "posterior")[..., 0] == grey).all()
+        beside = "(one) => getComputedStyle(one).backgroundColor"
+        black_bone = page.locator(".frame").first.evaluate(beside)
+        page.keyboard.press("i")
+        white_bone = page.locator(".frame").first.evaluate(beside)
+        assert (black_bone, white_bone) == ("rgb(255, 255, 255)", "rgb(0, 0, 0)")
 
 
 def test_the_model_is_shown_after_the_own_answer_and_a_comment_runs_nothing(
@@ -162,6 +167,10 @@ def test_the_model_is_shown_after_the_own_answer_and_a_comment_runs_nothing(
         expect(page.locator("#own-answer")).to_have_text("64, metastasis")
         expect(page.locator("#map")).to_be_visible()
         assert page.locator("#map").evaluate("(image) => image.naturalWidth") > 500
+        for part in ("#views", "#map", "#upper"):  # feet and levels are in sight beside the map
+            box = page.locator(part).bounding_box()
+            assert box is not None
+            assert box["y"] + box["height"] <= 768
         page.reload()
         expect(page.locator("#model")).to_be_visible()
         expect(page.locator("#comment")).to_have_value(

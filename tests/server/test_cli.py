@@ -293,3 +293,13 @@ def test_every_command_says_in_one_sentence_what_it_does() -> None:
     for command in app.registered_commands:
         text = (command.callback.__doc__ or "") if command.callback else ""
         assert text.strip().splitlines()[0].endswith(".")
+
+
+def test_readers_are_asked_for_after_the_study_and_the_way_there_is_said(
+    study: StudyFolder,
+) -> None:
+    result = call("ask-readers", study.path)
+
+    assert result.exit_code == 1
+    assert "summary.json: cannot be read" in result.stderr
+    assert "bs-server run STUDY_DIR writes it" in " ".join(result.stderr.split())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
@@ -22,12 +22,34 @@ from bs_client.federation.policy import external_requests
 from bs_common.architecture import backbone_shapes, initial_head
 from bs_common.audit import AuditLog, Passage
 from bs_common.bins import COUNTS_NAMES, edges_with
-from bs_common.contract import COHORT_CELLS, MessageType, reply_shapes
+from bs_common.contract import COHORT_CELLS, QUARTILES, MessageType, reply_shapes
+from bs_common.errors import EgressRefused
 from bs_common.messages import Metric, Reply, Request
 from bs_common.metrics import histogram
 from bs_common.settings import Role, StudySettings
 from bs_common.weights import digest
 
+# Six readers of PAPER's 67 and 67 scans.
+READERS: Mapping[str, Metric] = {
+    "readers": 6,
+    "synthetic": 1,
+    "cases.metastasis": 67,
+    "cases.no_metastasis": 67,
+    **{f"unaided.auc.{part}": 0.85 + 0.05 * k for k, part in enumerate(QUARTILES)},
+    "unaided.mean-auc": 0.9,
+    "unaided.mean-auc-low": 0.85,
+    "unaided.mean-auc-high": 0.95,
+    "unaided.minutes": 180.0,
+    "model.auc": 0.95,
+    "model.auc-low": 0.91,
+    "model.auc-high": 0.99,
+    "readers-minus-model": -0.05,
+    "readers-minus-model-low": -0.1,
+    "readers-minus-model-high": 0.0,
+    "readers-minus-model.f": 4.0,
+    "readers-minus-model.df": 9.5,
+    "readers-minus-model.p": 0.05,
+}
 TIME = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
 
 
@@ -44,6 +66,7 @@ class FakeWork:
     activity: Activity = field(default_factory=Activity)
     external_models: int = 1
     seen: list[Request] = field(default_factory=list)
+    reader_metrics: Mapping[str, Metric] | None = field(default_factory=lambda: READERS)
 
     def describe(self, request: Request) -> Reply:
         self.seen.append(request)
@@ -107,6 +130,13 @@ class FakeWork:
         texts = {"weights-sha256": digest(request.arrays)}
         texts["compared-sha256"] = ",".join(digest(arrays) for arrays in request.compared)
         return Reply(MessageType.EXTERNAL, request.round_number, {}, metrics, texts)
+
+    def readers(self, request: Request) -> Reply:
+        self.seen.append(request)
+        if self.reader_metrics is None:
+            raise EgressRefused("readers_not_finished", "a reader has not finished")
+        texts = {"model-device": "cpu (1 thread)"}
+        return Reply(MessageType.READERS, request.round_number, {}, self.reader_metrics, texts)
 
     def _scores(self, request: Request) -> tuple[np.ndarray, np.ndarray]:
         labels = np.repeat([False, True], 8)

@@ -44,12 +44,14 @@ class HeadStudy:
     """A finished study of the head alone.
 
     exchanged, upward : what a proxy between sites and coordinator saw.
+    reader_study : folder of the finished reader study of Namur's scans, which was asked for.
     """
 
     study: MadeStudy
     data: Mapping[str, DataSettings]
     exchanged: Sequence[Exchanged]
     upward: Sequence[bytes]
+    reader_study: Path
 
 
 def make_cohorts(
@@ -87,4 +89,15 @@ def run_real_study(study: MadeStudy, *, seconds: float) -> None:
         processes.start("coordinator", command, log=study.folder.path / "run.log")
         for name, site in study.sites.items():
             processes.start(name, [client, "run", str(site.path)], log=site.path / "run.log")
+        processes.wait_for_all(seconds)
+
+
+def ask_readers(study: MadeStudy, judge: str, *, seconds: float) -> None:
+    """Ask a site for its reader study, after the study's end, with both real programs."""
+    server, client = (str(PROGRAMS / name) for name in ("bs-server", "bs-client"))
+    site, folder = study.sites[judge], study.folder.path
+    with Processes() as processes:
+        command = [server, "ask-readers", str(folder), "--json"]
+        processes.start("coordinator", command, log=folder / "ask-readers.log")
+        processes.start(judge, [client, "run", str(site.path)], log=site.path / "run-again.log")
         processes.wait_for_all(seconds)

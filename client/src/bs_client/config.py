@@ -49,6 +49,9 @@ class Policy(BaseModel):
     # one request, and no other is let in; it needs one more for each train site that lets its own
     # model out.
     external_models: Annotated[int, Field(ge=1, le=100)] = 1
+    # Whether the figures of each reader of a reader study may leave, by number and without a name.
+    # A reader is a person too: as it stands, medians, quartiles and means leave.
+    single_readers: bool = False
     # Whether a model trained on this site's scans alone may leave, to be judged beside the study's:
     # nothing is averaged into it, so it tells more of single patients. The coordinator and the
     # evaluate sites then have it.
@@ -157,6 +160,11 @@ class SiteFolder:
     def private(self) -> Path:
         """Scores, maps and pages of the external evaluation."""
         return self.path / "private"
+
+    @property
+    def readers(self) -> Path:
+        """Page and aggregates of a finished reader study, which the coordinator may ask for."""
+        return self.path / "readers"
 
     def read(self) -> SiteFile:
         """Read the site file, or raise ConfigError naming every fault in it."""

@@ -33,6 +33,7 @@ class MessageType(StrEnum):
     LOCAL = "train.local"
     EVALUATE = "evaluate"
     EXTERNAL = "query.external"
+    READERS = "query.readers"
     PROGRESS = "query.progress"
     FINISH = "query.finish"
 
@@ -64,6 +65,7 @@ REQUESTS_BY_ROLE: Mapping[Role, frozenset[MessageType]] = {
         {
             MessageType.DESCRIBE,
             MessageType.EXTERNAL,
+            MessageType.READERS,
             MessageType.PROGRESS,
             MessageType.FINISH,
         }
@@ -179,6 +181,51 @@ COMPARED: Mapping[str, Numbers] = {
     )
 }
 ROUNDED_TO = "compared.rounded-to"
+# A finished reader study: what its readers said as a group, arm by arm, and the model on the same
+# cases. Nobody's name, no answer and no case is among it.
+MAX_READERS = 99
+READER_CASES = ("cases.metastasis", "cases.no_metastasis")
+READER_ARMS = ("unaided", "aided", "session-1", "session-2")
+QUARTILES = ("lower-quartile", "median", "upper-quartile")
+ENDS = ("", "-low", "-high")
+READER_SPREADS = ("auc", "sensitivity", "specificity", "f1")  # median and quartiles over readers
+SINGLE_READERS = ("auc", "sensitivity", "specificity")  # one number a reader, where a site allows
+MODEL_FIGURES = ("auc", "sensitivity", "specificity", "f1")
+READER_TESTS = ("readers-minus-model", "second-minus-first")  # of the AUC, by Obuchowski-Rockette
+AGREEMENTS = ("fleiss-kappa", "krippendorff-alpha")
+_SECONDS = Numbers("float", high=1e6, hideable=True, optional=True)
+_STATISTIC = Numbers("float", high=1e12, hideable=True, optional=True)
+_EACH_READER = Numbers(
+    "float", high=1, length=MAX_READERS, at_most=True, hideable=True, optional=True
+)
+READER_FIGURES: Mapping[str, Numbers] = {
+    f"{arm}.{name}": numbers
+    for arm in READER_ARMS
+    for name, numbers in {
+        **{f"{figure}.{part}": SHARE for figure in READER_SPREADS for part in QUARTILES},
+        **dict.fromkeys((f"mean-auc{end}" for end in ENDS), FIGURE),
+        **{f"{name}{end}": FIGURE for name in AGREEMENTS for end in ENDS},
+        **dict.fromkeys((f"seconds.{part}" for part in QUARTILES), _SECONDS),
+        "minutes": _SECONDS,
+    }.items()
+}
+EACH_READER: Mapping[str, Numbers] = {
+    f"{arm}.each-reader.{figure}": _EACH_READER for arm in READER_ARMS for figure in SINGLE_READERS
+}
+MODEL_ON_CASES: Mapping[str, Numbers] = {
+    f"model.{figure}{end}": SHARE for figure in MODEL_FIGURES for end in ENDS
+}
+MODEL_SECONDS = ("model.seconds-alone", "model.seconds-in-batch")
+READERS_TESTED: Mapping[str, Numbers] = {
+    f"{test}{part}": numbers
+    for test in READER_TESTS
+    for part, numbers in {
+        **dict.fromkeys(ENDS, FIGURE),
+        ".f": _STATISTIC,
+        ".df": _STATISTIC,
+        ".p": SHARE,
+    }.items()
+}
 
 # A name that ends in * stands for names with a refusal code in its place.
 REPLY_METRICS: Mapping[MessageType, Mapping[str, Numbers]] = {
@@ -224,6 +271,16 @@ REPLY_METRICS: Mapping[MessageType, Mapping[str, Numbers]] = {
         **COMPARED,
         ROUNDED_TO: Numbers("int", low=1, high=1000, optional=True),
     },
+    MessageType.READERS: {
+        "readers": Numbers("int", low=1, high=MAX_READERS),
+        "synthetic": Numbers("int", high=1),
+        **dict.fromkeys(READER_CASES, HIDEABLE_COUNT),
+        **READER_FIGURES,
+        **EACH_READER,
+        **MODEL_ON_CASES,
+        **dict.fromkeys(MODEL_SECONDS, _SECONDS),
+        **READERS_TESTED,
+    },
     # In whole tenths, and 0 for a phase of few steps: no small count can be told from it.
     MessageType.PROGRESS: {"percent": Numbers("int", high=100)},
     MessageType.FINISH: {},
@@ -242,11 +299,12 @@ REQUEST_NUMBERS: Mapping[MessageType, Mapping[str, Numbers]] = {
 }
 
 _SHA256 = r"[0-9a-f]{64}"
+_DEVICE = r"[A-Za-z0-9 ()@.,+\-]{1,64}"
 _VERSION = r"[0-9A-Za-z.+\-]{1,32}"
 REPLY_TEXTS: Mapping[MessageType, Mapping[str, str]] = {
     MessageType.DESCRIBE: {
         "backbone-sha256": _SHA256,
-        "device": r"[A-Za-z0-9 ()@.,+\-]{1,64}",
+        "device": _DEVICE,
         "version.bs-client": _VERSION,
         "version.python": _VERSION,
         "version.keras": _VERSION,
@@ -261,6 +319,7 @@ REPLY_TEXTS: Mapping[MessageType, Mapping[str, str]] = {
         "weights-sha256": _SHA256,
         "compared-sha256": rf"({_SHA256}(,{_SHA256}){{0,{MOST_COMPARED - 1}}})?",
     },
+    MessageType.READERS: {"model-device": f"({_DEVICE})?"},
     MessageType.PROGRESS: {"phase": "|".join(Phase)},
     MessageType.FINISH: {},
 }

@@ -19,6 +19,12 @@ from bs_common.contract import (
     CALIBRATION,
     COMPARED,
     CONTRACT_VERSION,
+    EACH_READER,
+    MODEL_ON_CASES,
+    MODEL_SECONDS,
+    READER_CASES,
+    READER_FIGURES,
+    READERS_TESTED,
     REPLY_METRICS,
     REPLY_TEXTS,
     ROUNDED_TO,
@@ -40,6 +46,7 @@ OCCASIONS: dict[MessageType, str] = {
     MessageType.LOCAL: "once, if this site's policy says release_local = true",
     MessageType.EVALUATE: "after validation in each round",
     MessageType.EXTERNAL: "once, after the finished model was judged",
+    MessageType.READERS: "once, when all physicians of a reader study here have finished",
     MessageType.PROGRESS: "while the site works on a request, about once a minute",
     MessageType.FINISH: "when the study is over",
 }
@@ -85,6 +92,19 @@ WORDS: dict[str, str] = {
     ),
     **dict.fromkeys(ARTEFACTS, "what share of the maps lies outside the body or on urine"),
     "overlays": "the number of pictures drawn (the pictures stay)",
+    "readers": "how many physicians read how many scans of each class",
+    **dict.fromkeys(READER_CASES, "how many physicians read how many scans of each class"),
+    **dict.fromkeys(
+        READER_FIGURES,
+        "how well, how fast and how much of one mind the readers were (medians, quartiles, means)",
+    ),
+    **dict.fromkeys(
+        EACH_READER, "each reader's figures without a name, where the site's policy allows it"
+    ),
+    **dict.fromkeys(MODEL_ON_CASES, "how well the model did on the same scans, and its speed"),
+    **dict.fromkeys(MODEL_SECONDS, "how well the model did on the same scans, and its speed"),
+    "model-device": "how well the model did on the same scans, and its speed",
+    **dict.fromkeys(READERS_TESTED, "the readers' AUC minus the model's, tested"),
     "percent": "how far the work in hand is, in tenths, and its kind",
     "phase": "how far the work in hand is, in tenths, and its kind",
     "backbone-sha256": "a checksum of the starting weights",
@@ -168,7 +188,8 @@ def terms_of(invitation: Invitation) -> Terms:
             Clause(
                 "Never leaves",
                 "scans, labels, masks, names and numbers of patients, scores of single scans, "
-                "pictures, texts of errors, the private key",
+                "pictures, names, single answers and comments of readers, texts of errors, "
+                "the private key",
             ),
             Clause(
                 "Small counts",

@@ -189,6 +189,11 @@ class StudyFolder:
         return self.path / "local"
 
     @property
+    def readers(self) -> Path:
+        """What evaluate sites told of their reader studies, so that each is asked once."""
+        return self.path / "readers.json"
+
+    @property
     def history(self) -> Path:
         """When the study first ran, and what happened to it beside its rounds."""
         return self.path / "history.json"

@@ -16,6 +16,7 @@ from bs_server.evaluation.pooling import pool_external
 from bs_server.federation.sites import is_synthetic
 from bs_server.results.best_round import ChosenBy
 from bs_server.results.comparison import Comparison
+from bs_server.results.readers_values import ReadersSummary
 from bs_server.results.summary import ExternalSummary, RoundSummary, SiteSummary, Summary
 from bs_server.results.traffic import AuditSummary
 
@@ -44,6 +45,7 @@ class Course:
     notes: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
     audit: AuditSummary | None = None
+    readers: tuple[ReadersSummary, ...] = ()
 
 
 def summarise(
@@ -78,6 +80,7 @@ def summarise(
         notes=list(course.notes),
         absent=list(course.absent),
         audit=course.audit,
+        readers=list(course.readers),
     )
 
 

@@ -17,6 +17,7 @@ from bs_server.config import StudyFile, StudyFolder
 from bs_server.evaluation.compared import Beside, comparison_of
 from bs_server.evaluation.external import ExternalMissing, ask_once
 from bs_server.evaluation.question import Question, answered, compared
+from bs_server.evaluation.readers import told_of_readers
 from bs_server.federation.attendance import Attendance, Told
 from bs_server.federation.exchange import Exchange, Link, NoAnswer, Patience, wait_for_all
 from bs_server.federation.local_models import LocalModels
@@ -160,6 +161,7 @@ class StudyRun:
             notes=tuple(history.notes),
             absent=self._members.absent,
             audit=find_audit(self._study.folder.audit, self._study.register.sites),
+            readers=tuple(told_of_readers(self._study.folder).values()),
         )
         return summarise(file, described, course, finished=self._clock())
 

@@ -226,6 +226,19 @@ def test_margins_of_a_diverged_model_are_refused_and_the_folder_stays(
     assert (folder / "index.html").exists()
 
 
+def test_a_later_judgement_takes_away_files_and_no_folder(data: Dataset, tmp_path: Path) -> None:
+    folder = tmp_path / "private"
+    (folder / "readers-of-2026").mkdir(parents=True)
+    (folder / "readers-of-2026" / "study.sqlite").write_text("answers")
+    (folder / "case-9999.png").write_text("of an earlier judgement")
+
+    judge_all(data, folder)
+
+    assert (folder / "readers-of-2026" / "study.sqlite").read_text() == "answers"
+    assert not (folder / "case-9999.png").exists()
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
 def test_too_few_scans_of_a_class_are_refused(data: Dataset, tmp_path: Path) -> None:
     positives = [entry for entry in data.of_split(Split.EXTERNAL) if entry.label]
 

@@ -18,11 +18,11 @@ from bs_client.federation.gate import Gate
 from bs_common.architecture import initial_head
 from bs_common.audit import AuditLog, read_entries
 from bs_common.contract import MessageType
-from bs_common.errors import StorageFailed
+from bs_common.errors import EgressRefused, StorageFailed
 from bs_common.messages import Reply, Request, read_reply, read_request, write_request
 from bs_common.settings import StudySettings
 from bs_common.weights import digest
-from support.fake_site import TIME, FakeWork
+from support.fake_site import READERS, TIME, FakeWork
 
 SETTINGS = StudySettings(name="test", backbone="random:1", trainable="head", rounds=50)
 
@@ -37,7 +37,8 @@ class Site:
 
     def ask(self, kind: MessageType, number: int = 1, seed: int = 0) -> Reply:
         numbers = {"threshold": 0.5} if kind is MessageType.EXTERNAL else {}
-        arrays = {} if kind is MessageType.LOCAL else initial_head(seed)
+        alone = kind in (MessageType.LOCAL, MessageType.READERS)
+        arrays = {} if alone else initial_head(seed)
         sent = write_request(Request(kind, number, arrays, numbers), SETTINGS)
         request = read_request(kind.value, sent, SETTINGS)
         tasks = {
@@ -45,6 +46,7 @@ class Site:
             MessageType.EVALUATE: self.work.evaluate,
             MessageType.LOCAL: self.work.local,
             MessageType.EXTERNAL: self.work.external,
+            MessageType.READERS: self.work.readers,
         }
         return tasks[kind](request)
 
@@ -139,6 +141,31 @@ def test_few_answers_are_kept_and_the_judgement_always(tmp_path: Path) -> None:
     site.ask(TRAIN, 19)
     site.ask(EVALUATE, 18)
     assert site.done == 40  # of the last two rounds nothing was done again
+
+
+def test_of_a_reader_study_the_first_answer_stands_whatever_is_analysed_or_asked_later(
+    tmp_path: Path,
+) -> None:
+    """Two analyses told one after the other would differ by single answers."""
+    site = Site(tmp_path)
+    first = site.ask(MessageType.READERS)
+
+    site.fake.reader_metrics = {**first.metrics, "unaided.mean-auc": 0.91}
+    again = [site.ask(MessageType.READERS, number) for number in (1, 2)]
+
+    assert [reply.metrics for reply in again] == [first.metrics] * 2
+    assert [reply.round_number for reply in again] == [1, 2]
+
+
+def test_before_the_readers_have_ended_nothing_is_recorded(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    site.fake.reader_metrics = None
+
+    with pytest.raises(EgressRefused):
+        site.ask(MessageType.READERS)
+    site.fake.reader_metrics = READERS
+
+    assert site.ask(MessageType.READERS).metrics["readers"] == 6
 
 
 def test_an_answer_that_the_gate_refuses_is_worked_on_again(tmp_path: Path) -> None:

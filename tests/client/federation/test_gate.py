@@ -25,9 +25,9 @@ from bs_common.architecture import initial_head
 from bs_common.audit import AuditLog, read_entries
 from bs_common.contract import REQUESTS_BY_ROLE, MessageType, requests_of
 from bs_common.errors import BoneScanError, ConfigError, DataError, ScanRefused
-from bs_common.messages import Reply, Request, read_reply, write_request
+from bs_common.messages import Metric, Reply, Request, read_reply, write_request
 from bs_common.settings import Role, StudySettings
-from support.fake_site import TIME, FakeWork, fake_app
+from support.fake_site import READERS, TIME, FakeWork, fake_app
 
 SETTINGS = StudySettings(name="test", backbone="random:1", trainable="head", rounds=3)
 PATIENT = "DOE^JOHN 1.2.840.113619.2.55"
@@ -128,6 +128,42 @@ def test_each_role_answers_its_own_questions_and_no_other(tmp_path: Path, role: 
         else:
             assert reply.error.reason == "not_for_this_role"
             assert [verdict for *_, verdict in asked.lines()] == ["not_for_this_role"] * 2
+
+
+def test_before_the_readers_have_ended_a_code_leaves_and_the_record_says_so(
+    tmp_path: Path,
+) -> None:
+    work = FakeWork("namur", SETTINGS, reader_metrics=None)
+    asked = Site(tmp_path, work, role="evaluate")
+
+    reply = asked.ask("query.readers")
+
+    assert not reply.has_content()
+    assert reply.error.reason == "readers_not_finished"
+    assert asked.lines() == [
+        ("in", "query.readers", "passed"),
+        ("out", "query.readers", "readers_not_finished"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "slipped",
+    [
+        {"unaided.each-reader.auc": [0.9] * 100},
+        {"unaided.comment": 1.0},
+        {"case.C001": 1},
+        {"unaided.each-reader.score": [0.9]},
+        {"unaided.auc.median": 1.5},
+    ],
+)
+def test_nothing_of_a_reader_study_leaves_that_the_contract_does_not_name(
+    tmp_path: Path, slipped: dict[str, Metric]
+) -> None:
+    work = FakeWork("namur", SETTINGS, reader_metrics={**READERS, **slipped})
+
+    reply = Site(tmp_path, work, role="evaluate").ask("query.readers")
+
+    assert not reply.has_content()
 
 
 @pytest.mark.parametrize("kind", ["train.other", "query.weights", "evaluate.x", "query.describe2"])

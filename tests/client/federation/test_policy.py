@@ -90,6 +90,17 @@ def test_each_rule_has_its_code() -> None:
     assert refusal(Policy(max_rounds=3), MessageType.TRAIN, 3) is None
 
 
+def test_a_site_that_tells_nothing_of_its_readers_takes_part_all_the_same() -> None:
+    silent = Policy(messages=tuple(kind for kind in MessageType if kind != "query.readers"))
+
+    assert find_objections(silent, SETTINGS, "evaluate") == []
+    assert refusal(silent, MessageType.READERS, 2) == "policy_message"
+
+
+def test_single_readers_do_not_leave_by_default() -> None:
+    assert Policy().single_readers is False
+
+
 def test_a_site_can_always_be_told_that_the_study_is_over() -> None:
     nothing = Policy(messages=(), scopes=())
 

@@ -151,8 +151,9 @@ def test_a_study_is_analysed_from_its_own_answers(make_study: MakeStudy) -> None
     for name in ("R1", "R2"):
         study.reader(name).read_all(lambda code: (int(code[1:]), True, ""))
 
-    page = analyse_study(study.opened, unfinished=False)
+    analyse_study(study.opened, unfinished=False)
 
+    page = study.opened.folder.analysis / "index.html"
     found = json.loads((page.parent / "analysis.json").read_text())
     assert page.read_text().startswith("<!doctype html>")
     assert found["protocol_sha256"] == study.opened.protocol.sha256()

@@ -60,6 +60,23 @@ def test_no_comment_becomes_a_formula_or_a_link(study: Study) -> None:
     assert not [cell for cell in cells if cell.hyperlink or cell.data_type == "f"]
 
 
+def test_a_long_comment_has_a_row_that_shows_all_of_it(study: Study) -> None:
+    """LibreOffice keeps a row's height as it stands in the file."""
+    long = "Rib 7 left, most likely a fracture. " * 8
+    for name in ("R1", "R2"):
+        study.reader(name).read_all(lambda code: (50, True, long if code == "C001" else "short"))
+
+    export_study(study.opened, unfinished=False)
+
+    book = openpyxl.load_workbook(study.opened.folder.export / "reader-study.xlsx")
+    heights = {
+        row[3].value: book["Answers"].row_dimensions[row[0].row].height
+        for row in book["Answers"].iter_rows(min_row=2)
+    }
+    assert heights["C002"] in (None, 15)
+    assert heights["C001"] >= 15 * len(long) / 60
+
+
 def test_the_workbook_holds_every_answer_a_summary_and_the_protocol(study: Study) -> None:
     read_everything(study, "R1", "R2")
     answers = export_study(study.opened, unfinished=False)

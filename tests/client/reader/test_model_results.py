@@ -10,9 +10,10 @@ from PIL import Image
 
 from bs_client.dicom.scan import BoneScan, ViewImage
 from bs_client.evaluation.external import write_scores
+from bs_client.evaluation.inference_time import InferenceTime, write_inference_time
 from bs_client.explain.overlay import OverlayCaption, OverlayView, overlay_name
 from bs_client.predict.picture import draw_result
-from bs_client.reader.model_results import copy_map, read_model_results
+from bs_client.reader.model_results import copy_map, find_model_time, read_model_results
 from bs_common.errors import ConfigError
 
 
@@ -36,6 +37,48 @@ def test_an_external_evaluation_brings_no_map_because_its_pictures_tell_the_labe
 
     assert results["1.2.3"].probability == 0.5
     assert {(one.threshold, one.map_picture) for one in results.values()} == {(0.4, None)}
+
+
+@pytest.mark.parametrize("applied", [0.3, 0.55, 0.95])
+def test_calls_from_a_threshold_chosen_on_other_scans_stay_the_same_calls(
+    tmp_path: Path, applied: float
+) -> None:
+    """The tables do not state it, and the settings' own would call other scans."""
+    margins = np.linspace(-2, 2, 12)
+    write_scores(
+        tmp_path / "scores.csv",
+        cases=range(12),
+        margins=margins,
+        labels=np.arange(12) % 2,
+        threshold=applied,
+    )
+    rows = "".join(f"{case},1.2.{case}\n" for case in range(12))
+    (tmp_path / "cases.csv").write_text(f"case,study\n{rows}")
+
+    results = read_model_results(tmp_path, threshold=0.5)
+
+    for case, margin in enumerate(margins):
+        result = results[f"1.2.{case}"]
+        called = result.probability >= result.threshold
+        assert called == (1 / (1 + np.exp(-margin)) >= applied)
+
+
+def test_the_time_of_the_model_is_taken_where_it_was_measured(tmp_path: Path) -> None:
+    assert find_model_time(tmp_path) is None
+    measured = InferenceTime(
+        device="cpu (2 threads)",
+        rows=512,
+        columns=512,
+        scans=8,
+        reading_s=0.1,
+        alone_s=0.8,
+        in_batch_s=0.7,
+    )
+
+    write_inference_time(tmp_path, measured)
+
+    assert find_model_time(tmp_path) == measured
+    assert (tmp_path / "inference.json").stat().st_mode & 0o077 == 0
 
 
 def test_a_folder_without_results_is_explained(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ class Source:
     role, site : None and empty where the folder belongs to no study.
     cache : what an earlier check found, and the small pictures; can be deleted at any time.
     pages : where the contact sheet and the lists with names go. Both folders hold patient data.
+    site_folder : of the site that the scans belong to, or None.
     """
 
     scans: Path
@@ -35,6 +36,7 @@ class Source:
     site: str
     cache: Path
     pages: Path
+    site_folder: Path | None = None
 
 
 def open_source(path: Path, *, labels: Path | None, cache: Path | None) -> Source:
@@ -95,6 +97,7 @@ def site_source(
         site=invitation.site,
         cache=_made((cache if cache is not None else folder.cache) / "check"),
         pages=_made(folder.path / "check"),
+        site_folder=folder.path,
     )
 
 

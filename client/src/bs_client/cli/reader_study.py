@@ -176,16 +176,31 @@ def analyse(
     unfinished: Annotated[
         bool, typer.Option(help="Leave out readers who have not finished, and open the study.")
     ] = False,
+    site: Annotated[
+        Path | None, typer.Option(help="The site's folder, if it is no longer where it was.")
+    ] = None,
 ) -> None:
-    """Compare the readers with each other and with the model: a page, figures, one JSON file."""
+    """Compare the readers with each other and with the model: a page, figures, one JSON file.
+
+    A study of a site's scans is shown in the site's report as well, and its aggregates are kept
+    there for the coordinator, who may ask for them once.
+    """
     from bs_client.reader.open_study import open_study
     from bs_client.reader.protocol import ReaderStudyFolder
     from bs_client.reader.report import analyse_study
     from bs_client.reader.serving import now_ms
+    from bs_client.reader.site_report import site_of
 
     with explained():
-        page = analyse_study(open_study(ReaderStudyFolder(folder), now_ms), unfinished=unfinished)
-    out.print(f"Open {page}", soft_wrap=True)
+        study = open_study(ReaderStudyFolder(folder), now_ms)
+        analysis = analyse_study(study, unfinished=unfinished)
+        out.print(f"Open {study.folder.analysis / 'index.html'}", soft_wrap=True)
+        owner = site_of(study.folder.site, site)
+        if owner is not None:
+            analysis.show_at(owner)
+            out.print(f"Shown in {owner.private / 'index.html'} too.", soft_wrap=True)
+            if analysis.finished == study.protocol.readers:
+                out.print("The coordinator may ask: bs-client run, there bs-server ask-readers")
 
 
 def _pair(text: str) -> tuple[int, int]:

@@ -93,7 +93,11 @@ class Dataset:
     def image(self, entry: Entry) -> NDArray[np.float32]:
         """Give an entry's network input, (height, 2 * width) in [0, 1]."""
         cached = self.images.get(image_key(entry.pixel_sha256, self.settings))
-        return cached if cached is not None else _prepare(self.read(entry), self.settings)
+        return cached if cached is not None else self.image_anew(entry)
+
+    def image_anew(self, entry: Entry) -> NDArray[np.float32]:
+        """Give an entry's network input from its files, whatever is cached."""
+        return _prepare(self.read(entry), self.settings)
 
     def read(self, entry: Entry) -> BoneScan:
         """Read an entry's scan again, in its native geometry."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,7 +72,7 @@ def judge(
     entries, margins : the external scans in manifest order, and the model's margin of each.
     network : holds the weights that gave the margins.
     threshold : probability from which a scan is called, fixed before these scans were seen.
-    folder : emptied first; readable by its owner alone.
+    folder : emptied of files first, not of folders; readable by its owner alone.
 
     Raises
     ------
@@ -126,9 +125,12 @@ def judge(
 
 
 def _empty(folder: Path) -> None:
-    if folder.exists():
-        shutil.rmtree(folder)
-    folder.mkdir(mode=0o700, parents=True)
+    """Take away an earlier judgement's files; folders that somebody put there stay."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    for path in folder.iterdir():
+        if path.is_symlink() or not path.is_dir():
+            path.unlink()
 
 
 def _captions(

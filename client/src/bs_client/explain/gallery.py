@@ -26,6 +26,8 @@ from bs_common.rates import Measure, measures
 
 TEMPLATES = Path(__file__).parent / "templates"
 OWNER_ONLY = 0o600
+# Between these the page shows a reader study of the same scans, which may end months later.
+READERS_BEGIN, READERS_END = "<!-- readers -->", "<!-- end of readers -->"
 
 # Right calls first, as the paper's figures 5 and 6; missed scans before the uneventful ones.
 OUTCOMES = {
@@ -165,6 +167,18 @@ def write_gallery(
     write_atomic(folder / "cases.csv", _case_table(cases), mode=OWNER_ONLY)
     write_atomic(folder / "index.html", page.encode(), mode=OWNER_ONLY)
     return folder / "index.html"
+
+
+def put_readers(page: str, section: str) -> str:
+    """Give the page with a reader study's section in its place, instead of an earlier one's.
+
+    A page of an earlier release, which has no such place, gets it before its end.
+    """
+    if READERS_BEGIN not in page:
+        page = page.replace("</body>", f"{READERS_BEGIN}{READERS_END}\n</body>")
+    before, _, rest = page.partition(READERS_BEGIN)
+    after = rest.partition(READERS_END)[2]
+    return f"{before}{READERS_BEGIN}\n{section}{READERS_END}{after}"
 
 
 def _refuse_unusable(cases: Sequence[CaseFile]) -> None:

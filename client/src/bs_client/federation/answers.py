@@ -33,7 +33,8 @@ _HEAD = "answer"
 # The last two rounds' training and validation: a coordinator goes back by one round at most, when
 # its newest checkpoint is damaged.
 _KEPT = 4
-_DURABLE = (MessageType.LOCAL, MessageType.EXTERNAL)
+_FINAL = (MessageType.EXTERNAL, MessageType.READERS)  # answered once
+_DURABLE = (MessageType.LOCAL, *_FINAL)
 
 
 class _Head(BaseModel):
@@ -56,6 +57,7 @@ class Answers:
     A question is the message type, the round, the digest of what came with it and of the study's
     settings; for training and validation also the data it is about, so that mended data are worked
     on anew. The external judgement of some weights is the first one: it is never made again.
+    A reader study is answered once too, whatever round is named with the question.
 
     Parameters
     ----------
@@ -129,10 +131,10 @@ class Answers:
             path.unlink()
 
     def _path(self, request: Request) -> Path:
-        kind, final = request.message_type, request.message_type is MessageType.EXTERNAL
+        kind, final = request.message_type, request.message_type in _FINAL
         parts = [
             kind.value,
-            request.round_number,
+            None if kind is MessageType.READERS else request.round_number,
             digest(request.arrays) if final else request.content_sha256,
             self.settings.digest(),
             "" if final else self.data_sha256,
@@ -186,3 +188,7 @@ class RecordedWork:
     def external(self, request: Request) -> Reply:
         """Judge the finished model, once."""
         return self.answers.answer(request, self.work.external)
+
+    def readers(self, request: Request) -> Reply:
+        """Give what the readers' first finished analysis said; a later one is not told."""
+        return self.answers.answer(request, self.work.readers)

@@ -43,6 +43,9 @@ class Work(Protocol):
     def external(self, request: Request) -> Reply:
         """Judge the finished model."""
 
+    def readers(self, request: Request) -> Reply:
+        """Give the aggregates of a finished reader study."""
+
 
 class _GatedApp(ClientApp):
     """A client app whose every message passes the gate.
@@ -90,6 +93,10 @@ def make_app(work: Work, gate: Gate, finished: Event) -> ClientApp:
     @app.query("external")
     def external(message: Message, _context: Context) -> Message:
         return answer(message, work.external)
+
+    @app.query("readers")
+    def readers(message: Message, _context: Context) -> Message:
+        return answer(message, work.readers)
 
     @app.query("progress")
     def progress(message: Message, _context: Context) -> Message:

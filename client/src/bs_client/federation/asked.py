@@ -26,7 +26,7 @@ TOO_MANY = "too_many_messages"
 
 # Asked for the study as a whole, not for a round of it.
 _ONCE = (MessageType.LOCAL, MessageType.EXTERNAL)
-_FROM_SCANS = (MessageType.TRAIN, MessageType.EVALUATE, *_ONCE)
+_FROM_SCANS = (MessageType.TRAIN, MessageType.EVALUATE, *_ONCE, MessageType.READERS)
 _Key = tuple[str, int]  # message type, round
 
 

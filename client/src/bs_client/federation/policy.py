@@ -63,12 +63,12 @@ def find_refusal(policy: Policy, request: Request, settings: StudySettings) -> s
 def find_objections(policy: Policy, settings: StudySettings, role: Role) -> list[Objection]:
     """Name everything in a study's terms that the policy does not allow.
 
-    A model of this site alone is no objection: a study goes on without it.
+    A model of this site alone, or a reader study untold, is no objection: a study goes on without.
     """
     needed = [
         kind
         for kind in MessageType
-        if kind in requests_of(role, settings) - {MessageType.LOCAL}
+        if kind in requests_of(role, settings) - {MessageType.LOCAL, MessageType.READERS}
         and (kind is not MessageType.INITIAL or reply_shapes(kind, settings))
     ]
     missing = [

@@ -40,7 +40,9 @@ _JOIN_AGAIN = (
 )
 
 # Answered beside the work in hand, within milliseconds.
-_QUICK = frozenset({MessageType.DESCRIBE, MessageType.PROGRESS, MessageType.FINISH})
+_QUICK = frozenset(
+    {MessageType.DESCRIBE, MessageType.READERS, MessageType.PROGRESS, MessageType.FINISH}
+)
 
 
 def take_part(folder: SiteFolder, work: Work, stop: threading.Event) -> bool:

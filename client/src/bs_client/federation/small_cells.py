@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bs_client.federation.rounded_calls import round_calls
+from bs_client.federation.small_readers import small_readers
 from bs_client.federation.small_subgroups import small_subgroups
 from bs_common.bins import COUNTS_NAMES, EDGES_NAME
 from bs_common.contract import (
@@ -79,6 +80,8 @@ def hide_small_cells(reply: Reply, min_cell: int) -> Reply:
             hidden.update(present)
     hidden.update(_subtractable(reply.metrics, hidden, min_cell))
     hidden |= small_subgroups(reply.metrics, min_cell, table_hidden="tp" in hidden)
+    if reply.message_type is MessageType.READERS:
+        hidden |= small_readers(reply.metrics, min_cell)
     hidden.update(
         name
         for name, value in reply.metrics.items()

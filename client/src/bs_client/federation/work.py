@@ -20,14 +20,17 @@ from bs_client.data.labels import Split
 from bs_client.data.sampling import balanced_epoch
 from bs_client.dicom.codes import Refusal
 from bs_client.evaluation.comparators import judge_beside
+from bs_client.evaluation.inference_time import measure_inference, write_inference_time
 from bs_client.evaluation.judgement import judge
 from bs_client.federation.activity import Activity
 from bs_client.federation.external_reply import compared_metrics, external_metrics
 from bs_client.federation.policy import smallest_count
+from bs_client.federation.readers_reply import readers_reply
 from bs_client.federation.small_cells import merge_small_bins
 from bs_client.model.backbone import load_backbone
 from bs_client.model.device import prepare_device
 from bs_client.model.network import Margins, Network
+from bs_client.reader.site_report import show_readers
 from bs_client.training.alone import train_alone
 from bs_client.training.draft import Draft, question_of
 from bs_client.training.features import Features
@@ -162,6 +165,9 @@ class SiteWork:
             folder=self.folder.private,
             progress=self.activity.steps(Phase.DRAWING, "maps"),
         )
+        measured = measure_inference(dataset, entries, self.network, device=self.device)
+        write_inference_time(self.folder.private, measured)
+        show_readers(self.folder)
         metrics = external_metrics(judgement, self.min_cell)
         labels = dataset.labels(Split.EXTERNAL)
         thresholds = _thresholds_beside(request)
@@ -210,6 +216,15 @@ class SiteWork:
 
     def _validation_margins(self, arrays: NamedArrays) -> Margins:
         return self._margins(Split.VALIDATION, self._prepared(Split.VALIDATION), arrays)
+
+    def readers(self, request: Request) -> Reply:
+        """Give the aggregates of the site's reader study, once all its readers have finished."""
+        return readers_reply(
+            self.folder,
+            request,
+            single_readers=self.file.policy.single_readers,
+            min_cell=self.min_cell,
+        )
 
     def _margins(self, split: Split, features: Features, arrays: NamedArrays) -> Margins:
         self.network.set_arrays(arrays)

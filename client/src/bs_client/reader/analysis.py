@@ -76,6 +76,8 @@ class ArmResult:
     arm: Arm
     readers: tuple[Performance, ...]
     auc_spread: Spread
+    sensitivity_spread: Spread
+    specificity_spread: Spread
     f1_spread: Spread
     mean_auc: ReaderTest | None
     calls_agreement: Agreement | None
@@ -155,6 +157,8 @@ def _judge_arm(arm: Arm, seed: int) -> ArmResult:
         arm=arm,
         readers=readers,
         auc_spread=spread([one.auc.auc for one in readers]),
+        sensitivity_spread=spread([one.table.tpr or 0.0 for one in readers]),
+        specificity_spread=spread([one.table.tnr or 0.0 for one in readers]),
         f1_spread=spread([one.table.f1 or 0.0 for one in readers]),
         mean_auc=mean_over_readers(auc_figures(arm.scores, arm.labels)) if several else None,
         calls_agreement=agreement_of_calls(arm.calls, seed=seed) if several else None,

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from bs_client.check.source import Source
 from bs_client.reader.access import holders, make_link
-from bs_client.reader.model_results import ModelResult, read_model_results
-from bs_client.reader.new_study import AcceptedScans, Progress, find_accepted, make_study
+from bs_client.reader.model_results import ModelResult, find_model_time, read_model_results
+from bs_client.reader.new_study import AcceptedScans, Model, Progress, find_accepted, make_study
 from bs_client.reader.open_study import open_study
 from bs_client.reader.protocol import Protocol, ReaderStudyFolder, Scale
 from bs_client.reader.sample import Sample, draw_sample, eligible_entries, listed_sample
@@ -72,7 +72,7 @@ def make_reader_study(
         sample,
         accepted,
         source=source,
-        results=results,
+        model=Model(results, None if model is None else find_model_time(model)),
         progress=progress,
     )
     return protocol

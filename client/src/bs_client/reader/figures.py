@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import ScalarFormatter
+from matplotlib.ticker import LogFormatter, ScalarFormatter
 
 from bs_client.evaluation.auc import trace_roc
 from bs_client.evaluation.plots import BLUE, DOTS_PER_INCH, SYNTHETIC_MARK, png_bytes
@@ -113,6 +113,7 @@ def draw_times(comparison: Comparison, *, synthetic: bool) -> bytes:
         box.set_alpha(0.45)
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter(ScalarFormatter())
+    axes.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(2, 0.5)))
     axes.set(ylabel="active seconds a case (log)", title="Reading times")
     axes.grid(axis="y", color="0.9", which="both")
     return png_bytes(figure)

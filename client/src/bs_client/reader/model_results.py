@@ -16,11 +16,13 @@ from pathlib import Path
 from PIL import Image
 
 from bs_client.dicom.study import ACCEPTED
+from bs_client.evaluation.inference_time import INFERENCE_TIME, InferenceTime
 from bs_client.explain.overlay import BAR_WIDTH_IN, CAPTION_HEIGHT_IN, DOTS_PER_INCH
 from bs_client.predict.outcome import RESULTS
 from bs_client.predict.picture import STRIP_ROWS
 from bs_common.errors import ConfigError
 from bs_common.files import write_atomic
+from bs_common.joining import read_document
 
 _HEADING_ROWS = round(CAPTION_HEIGHT_IN * DOTS_PER_INCH) - 22  # the views' names stay
 _GAP_COLUMNS = 5  # between two views
@@ -41,7 +43,8 @@ class ModelResult:
 def read_model_results(folder: Path, *, threshold: float = 0.5) -> Mapping[str, ModelResult]:
     """Read a results folder of `bs-client predict` or of the external evaluation, by study UID.
 
-    threshold : of an external evaluation, whose tables do not state it.
+    threshold : of an external evaluation, whose tables do not state it; where its calls were made
+        from another one, chosen on validation scans, one that gives the same calls is taken.
 
     Raises
     ------
@@ -78,10 +81,21 @@ def _of_predict(folder: Path) -> dict[str, ModelResult]:
 
 def _of_evaluation(folder: Path, threshold: float) -> dict[str, ModelResult]:
     study_by_case = {row["case"]: row["study"] for row in _rows(folder / "cases.csv")}
+    rows = _rows(folder / "scores.csv")
+    called = {row["case"]: row["called_metastasis"] == "1" for row in rows}
+    probabilities = {row["case"]: float(row["probability"]) for row in rows}
+    if any((probabilities[case] >= threshold) != call for case, call in called.items()):
+        threshold = min((probabilities[case] for case in called if called[case]), default=1.0)
     return {
-        study_by_case[row["case"]]: ModelResult(float(row["probability"]), threshold, None)
-        for row in _rows(folder / "scores.csv")
+        study_by_case[case]: ModelResult(probability, threshold, None)
+        for case, probability in probabilities.items()
     }
+
+
+def find_model_time(folder: Path) -> InferenceTime | None:
+    """Give how long the model takes for a scan, where the external evaluation measured it."""
+    path = folder / INFERENCE_TIME
+    return read_document(path, InferenceTime) if path.exists() else None
 
 
 def _rows(path: Path) -> list[dict[str, str]]:

@@ -15,6 +15,7 @@ from bs_client.data.splits import assign_splits
 from bs_client.dicom.discovery import find_studies
 from bs_client.dicom.scan import BoneScan
 from bs_client.dicom.study import inspect_study, read_study
+from bs_client.evaluation.inference_time import InferenceTime
 from bs_client.reader.case_image import CaseImage, write_case_image
 from bs_client.reader.case_key import KeyRow, write_key
 from bs_client.reader.model_results import ModelResult, copy_map
@@ -24,6 +25,7 @@ from bs_client.reader.records import ShownResult
 from bs_client.reader.sample import Sample
 from bs_client.reader.store import Store
 from bs_common.errors import ConfigError, DataError
+from bs_common.files import write_atomic
 from bs_common.joining import write_document
 
 Progress = Callable[[str, int, int], None]  # what is done, how many, of how many
@@ -97,6 +99,18 @@ def _facts(scan: BoneScan, study_uid: str) -> _Facts:
     return _Facts(uid, scan.patient_id, scan.pixel_sha256, scan.synthetic, scan.files)
 
 
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What is known of the model that readers are compared with.
+
+    results : by study UID; empty for readers alone.
+    time : how long it takes for a scan, or None where that was not measured.
+    """
+
+    results: Mapping[str, ModelResult]
+    time: InferenceTime | None
+
+
 def make_study(
     folder: ReaderStudyFolder,
     protocol: Protocol,
@@ -104,12 +118,10 @@ def make_study(
     accepted: AcceptedScans,
     *,
     source: Source,
-    results: Mapping[str, ModelResult],
+    model: Model,
     progress: Progress,
 ) -> None:
     """Write the whole folder of a study; it appears complete or not at all.
-
-    results : the model's, by study UID; empty for readers alone.
 
     Raises
     ------
@@ -122,13 +134,13 @@ def make_study(
             f"{folder.path} exists already.", remedy="Give the new study a folder of its own."
         )
     everything = (*sample.cases, *sample.practice)
-    if results:
-        _check_results(everything, results, shown=protocol.with_ai)
+    if model.results:
+        _check_results(everything, model.results, shown=protocol.with_ai)
     made = ReaderStudyFolder(folder.path.with_name(f".{folder.path.name}.new"))
     shutil.rmtree(made.path, ignore_errors=True)
     made.path.mkdir(mode=0o700, parents=True)
     try:
-        _write(made, protocol, sample, accepted, source=source, results=results, progress=progress)
+        _write(made, protocol, sample, accepted, source=source, model=model, progress=progress)
         made.path.rename(folder.path)
     finally:
         shutil.rmtree(made.path, ignore_errors=True)
@@ -154,7 +166,7 @@ def _write(
     accepted: AcceptedScans,
     *,
     source: Source,
-    results: Mapping[str, ModelResult],
+    model: Model,
     progress: Progress,
 ) -> None:
     folder.images.mkdir(mode=0o700)
@@ -165,12 +177,16 @@ def _write(
         scan = read_study(accepted.files[entry.study_uid], source.ingest)
         images[code] = write_case_image(folder.images / f"{code}.u16", scan)
         if protocol.with_ai:
-            shown[code] = _keep_result(folder, code, results[entry.study_uid])
+            shown[code] = _keep_result(folder, code, model.results[entry.study_uid])
         progress("cases written", done, len(codes))
     cases = [code for code in codes if code.startswith("C")]
     practice = [code for code in codes if code.startswith("P")]
     write_document(folder.protocol, protocol)
-    write_key(folder.key, [_key_row(code, entry, results) for code, entry in codes.items()])
+    if source.site_folder is not None:
+        write_atomic(folder.site, f"{source.site_folder.resolve()}\n".encode(), mode=0o600)
+    if model.time is not None:
+        write_document(folder.model_time, model.time)
+    write_key(folder.key, [_key_row(code, entry, model.results) for code, entry in codes.items()])
     store = Store(folder.database, create=True)
     store.put_study(
         facts={"protocol_sha256": protocol.sha256(), "version": version("bs-client")},

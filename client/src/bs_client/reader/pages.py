@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypedDict
 from urllib.parse import parse_qs
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -123,10 +124,31 @@ async def progress(request: Request) -> Response:
         raise HTTPException(FORBIDDEN, "This page is for the study's lead.")
     rows = [_progress_row(study, reader) for reader in study.protocol.reader_names]
     mark = form_mark(request.cookies[cookie_name(study)])
-    return _page("progress.html", study, rows=rows, mark=mark, now=_time(study.clock()))
+    return _page(
+        "progress.html",
+        study,
+        rows=rows,
+        done=sum(row["done"] for row in rows),
+        total=sum(row["total"] for row in rows),
+        finished=sum(row["finished"] for row in rows),
+        mark=mark,
+        now=_time(study.clock()),
+    )
 
 
-def _progress_row(study: OpenStudy, reader: str) -> dict[str, object]:
+class _Row(TypedDict):
+    """One reader's line of the lead's page."""
+
+    reader: str
+    words: str
+    finished: bool
+    session: int
+    done: int
+    total: int
+    seen: str
+
+
+def _progress_row(study: OpenStudy, reader: str) -> _Row:
     standing = study.standing(reader)
     seen = study.store.last_seen_ms(reader)
     here = seen is not None and study.clock() - seen < AWAY_MS
@@ -136,6 +158,7 @@ def _progress_row(study: OpenStudy, reader: str) -> dict[str, object]:
     return {
         "reader": reader,
         "words": progress_words(standing, seen=seen is not None, here=here),
+        "finished": standing.phase is Phase.FINISHED,
         "session": standing.session,
         "done": done,
         "total": sessions * per_session,

@@ -117,6 +117,16 @@ class ReaderStudyFolder:
         return self.path / "key.csv"
 
     @property
+    def site(self) -> Path:
+        """Where the site is that the scans were drawn from; missing if they are no site's."""
+        return self.path / "site.txt"
+
+    @property
+    def model_time(self) -> Path:
+        """How long the model takes for a scan, where its results said so."""
+        return self.path / "model-time.json"
+
+    @property
     def export(self) -> Path:
         """Tables of a finished study."""
         return self.path / "export"

@@ -23,6 +23,8 @@ TEXT_ONLY = {
     "strings_to_urls": False,
     "strings_to_numbers": False,
 }
+LINE_POINTS = 15
+MOST_LINES = 27  # a row is at most 409 points high
 MAX_CELL = 32_767  # letters; Excel's own limit
 WIDTHS = {"shown_utc": 25, "submitted_utc": 25, "label": 15, "call": 15, "comment": 60}
 SUMMARY_COLUMNS = (
@@ -49,6 +51,8 @@ class _Formats:
     mark: Format
     wrapped: Format
     plain: Format
+    share: Format
+    tenth: Format
 
 
 def write_workbook(study: OpenStudy, answers: Sequence[FinishedAnswer]) -> bytes:
@@ -61,6 +65,8 @@ def write_workbook(study: OpenStudy, answers: Sequence[FinishedAnswer]) -> bytes
             mark=book.add_format({"bold": True, "font_color": "#B00020"}),
             wrapped=book.add_format({"text_wrap": True, "valign": "top"}),
             plain=book.add_format({"valign": "top", "align": "left"}),
+            share=book.add_format({"num_format": "0.000", "align": "left"}),
+            tenth=book.add_format({"num_format": "0.0", "align": "left"}),
         )
         _write_summary(book.add_worksheet("Summary"), study, answers, formats)
         _write_answers(book.add_worksheet("Answers"), answers, formats)
@@ -77,12 +83,14 @@ def _write_summary(
     for column, word in enumerate(SUMMARY_COLUMNS):
         sheet.write(3, column, word, formats.head)
     for row, cells in enumerate(_summary_rows(answers), start=4):
-        for column, cell in enumerate(cells):
-            sheet.write(row, column, cell, formats.plain)
+        for word, (column, cell) in zip(SUMMARY_COLUMNS, enumerate(cells), strict=True):
+            shown = {"sensitivity": formats.share, "specificity": formats.share}
+            shown |= {"minutes": formats.tenth, "median seconds a case": formats.tenth}
+            sheet.write(row, column, cell, shown.get(word, formats.plain))
     sheet.set_column(0, len(SUMMARY_COLUMNS) - 1, 13)
     sheet.set_column(10, 10, 22)
     sheet.freeze_panes(4, 1)
-    _fit_on_paper(sheet, 3)
+    _fit_on_paper(sheet, head_row=3)
 
 
 def _summary_rows(answers: Sequence[FinishedAnswer]) -> list[list[Cell]]:
@@ -123,18 +131,30 @@ def _write_answers(sheet: Worksheet, answers: Sequence[FinishedAnswer], formats:
     for row, answer in enumerate(answers, start=1):
         for column, cell in enumerate(answer_row(answer)):
             sheet.write(row, column, cell, formats.plain)
-        sheet.write_string(row, len(COLUMNS), answer.comment[:MAX_CELL], formats.wrapped)
+        comment = answer.comment[:MAX_CELL]
+        sheet.write_string(row, len(COLUMNS), comment, formats.wrapped)
+        sheet.set_row(row, LINE_POINTS * _lines(comment))
     sheet.freeze_panes(1, 4)
-    _fit_on_paper(sheet, 0)
+    # Over one page's width nobody could read it; what tells the answer stands on both.
+    _fit_on_paper(sheet, head_row=0, pages_wide=2)
+    sheet.repeat_columns(0, 3)
     sheet.autofilter(0, 0, max(1, len(answers)), len(columns) - 1)
 
 
-def _fit_on_paper(sheet: Worksheet, head_row: int) -> None:
-    """Print one sheet wide, the heading on every page."""
+def _lines(comment: str) -> int:
+    """Give the lines of a comment in its column; programs do not all fit a row to its text."""
+    width = WIDTHS["comment"] - 5  # words do not fill a line
+    return min(MOST_LINES, sum(1 + len(line) // width for line in comment.split("\n")))
+
+
+def _fit_on_paper(sheet: Worksheet, *, head_row: int | None, pages_wide: int = 1) -> None:
+    """Print so many A4 pages wide, the heading and the page's number on each."""
     sheet.set_landscape()
-    sheet.set_paper(9)  # A4
-    sheet.fit_to_pages(1, 0)
-    sheet.repeat_rows(head_row)
+    sheet.set_paper(9)
+    sheet.fit_to_pages(pages_wide, 0)
+    sheet.set_footer("&L&A&R&P / &N")
+    if head_row is not None:
+        sheet.repeat_rows(head_row)
 
 
 def _write_protocol(sheet: Worksheet, study: OpenStudy, formats: _Formats) -> None:
@@ -149,3 +169,4 @@ def _write_protocol(sheet: Worksheet, study: OpenStudy, formats: _Formats) -> No
         sheet.write(row, 1, "none" if value is None else value, formats.plain)
     sheet.set_column(0, 0, 20)
     sheet.set_column(1, 1, 70)
+    _fit_on_paper(sheet, head_row=None)

@@ -14,6 +14,7 @@ from bs_server.cli.comparison import compare
 from bs_server.cli.demo import demo
 from bs_server.cli.export import export
 from bs_server.cli.members import enrol, init, invite
+from bs_server.cli.readers import ask_readers
 from bs_server.cli.results import release, report
 from bs_server.cli.simulate import simulate
 from bs_server.cli.study import run
@@ -29,7 +30,7 @@ app = typer.Typer(
 for _command in (
     *(init, invite, enrol, revoke, renew),
     *(run, status, stop, pause, resume),
-    *(audit, report, compare, export, release, demo, simulate),
+    *(ask_readers, audit, report, compare, export, release, demo, simulate),
 ):
     app.command()(_command)
 

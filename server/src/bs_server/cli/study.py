@@ -35,7 +35,7 @@ from bs_server.results.summary import write_summary
 from bs_server.study import Study, StudyRun
 from bs_server.trust.authority import Authority, check_modes
 from bs_server.trust.register import check_approved
-from bs_server.trust.signed_register import read_register
+from bs_server.trust.signed_register import Register, read_register
 
 
 def run(
@@ -67,7 +67,7 @@ def _run(
     check_private(folder.path)
     check_modes(authority)
     known = read_register(folder)
-    sites = known.enrolled()
+    known.enrolled()
     check_approved(folder, known)
     keeper = StandingKeeper(
         folder,
@@ -77,15 +77,7 @@ def _run(
         clock=now,
     )
     told = Both(screen, keeper)
-    link = FleetLink(
-        host=file.server.host,
-        port=file.server.port,
-        certificate=authority.server_certificate,
-        private_key=authority.server_key,
-        sites=sites,
-        limits=message_limits(file.study),
-        audit=AuditLog(folder.audit, now),
-    )
+    link = open_link(folder, file, authority, known)
     keeper.beat()
     with contextlib.ExitStack() as stack:
         if file.health.address is not None:
@@ -113,6 +105,21 @@ def _run(
             told("stopped", reason=str(error), remedy=error.remedy)
             raise
     return True
+
+
+def open_link(
+    folder: StudyFolder, file: StudyFile, authority: Authority, register: Register
+) -> FleetLink:
+    """Give the link that serves the enrolled sites once its context is open."""
+    return FleetLink(
+        host=file.server.host,
+        port=file.server.port,
+        certificate=authority.server_certificate,
+        private_key=authority.server_key,
+        sites=register.enrolled(),
+        limits=message_limits(file.study),
+        audit=AuditLog(folder.audit, now),
+    )
 
 
 def _finish(folder: StudyFolder, study_run: StudyRun, told: Told) -> None:

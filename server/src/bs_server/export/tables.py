@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from bs_server.export.external_tables import external_tables
 from bs_server.export.table import HIDDEN, Cell, Table, why_hidden
+from bs_server.report.comparison import COLUMNS, comparison_cells, ordered
 from bs_server.report.privacy import refusal_rows
 from bs_server.results.summary import ACCEPTED, ExternalSummary, SiteSummary, Summary
 
@@ -21,6 +22,7 @@ def all_tables(summary: Summary) -> list[Table]:
         _rounds(summary),
         _replies(summary),
         *external_tables(summary),
+        _comparison(summary),
         _messages(summary),
         _policies(summary),
         _refusals(summary),
@@ -48,6 +50,12 @@ def _study(summary: Summary) -> Table:
     rows += [("note", note) for note in summary.notes]
     rows += [("differs from the paper", line) for line in summary.differences]
     return Table("study", "The study", ("fact", "value"), tuple(rows))
+
+
+def _comparison(summary: Summary) -> Table:
+    rows = [] if summary.comparison is None else ordered(summary.comparison)
+    cells = tuple(tuple(comparison_cells(row)) for row in rows)
+    return Table("comparison", "Models compared", COLUMNS, cells)
 
 
 def _cohort(summary: Summary) -> Table:

@@ -27,6 +27,9 @@ _REMEDIES = {
     "too_many_messages": "The site was asked too often, or again with other weights. Do not start "
     "a study over in an empty folder; a second model is judged where the site's policy allows it.",
     "too_large": "The site takes no message of this size: check that this is the release it has.",
+    "readers_not_finished": "The site's readers have not all finished, or their answers are not "
+    "analysed yet: ask again when the site says so (there: bs-client reader-study analyse).",
+    "external_first": "The site has not made the external evaluation: bs-server run comes first.",
     "small_cell": "The site has fewer scans of a class than it may show (min_cell). It needs more "
     "patients in that split.",
 }

@@ -27,6 +27,12 @@ _REASONS = {
     "policy_scope": "its policy does not let so many layers be trained (scopes)",
     "small_cell": "it has fewer scans of a class than it may show (min_cell)",
 }
+COLUMNS = (
+    *("evaluate_site", "seed", "model", "site", "best_round", "validation_auc"),
+    *("auc", "auc_low", "auc_high"),
+    *("difference", "difference_low", "difference_high", "p"),
+    *("threshold", *TABLE, "rounded_to", "weights_sha256", "hidden"),
+)
 _ORDER = {"federated": 0, "centralised": 1, "local": 2}
 _ROW_INCH, _MARGIN_INCH = 0.3, 1.1
 
@@ -257,23 +263,17 @@ def comparison_csv(comparison: Comparison) -> str:
     """Give the rows as CSV, numbers unrounded; a hidden cell is empty and named in `hidden`."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(
-        (
-            *("evaluate_site", "seed", "model", "site", "best_round", "validation_auc"),
-            *("auc", "auc_low", "auc_high"),
-            *("difference", "difference_low", "difference_high", "p"),
-            *("threshold", *TABLE, "rounded_to", "weights_sha256", "hidden", "synthetic"),
-        )
-    )
+    table.writerow((*COLUMNS, "synthetic"))
     synthetic = int(comparison.synthetic)
-    table.writerows((*_cells(row), synthetic) for row in ordered(comparison))
+    table.writerows((*comparison_cells(row), synthetic) for row in ordered(comparison))
     return text.getvalue()
 
 
-def _cells(row: ComparisonRow) -> Iterator[object]:
+def comparison_cells(row: ComparisonRow) -> Iterator[str | float | int | None]:
+    """Give a row's numbers, unrounded, in the order of `COLUMNS`."""
     gain = row.difference
     yield from (row.evaluate_site, row.seed, row.model, row.site, row.best_round)
     yield from (row.validation_auc, row.auc, row.auc_low, row.auc_high)
     yield from (gain.value, gain.low, gain.high, gain.p) if gain else (None,) * 4
     yield from (row.threshold, *(getattr(row, name) for name in TABLE))
-    yield from (row.rounded_to, row.weights_sha256, " ".join(sorted(row.hidden)))
+    yield from (row.rounded_to, row.weights_sha256, " ".join(sorted(row.hidden)) or None)

@@ -16,6 +16,7 @@ from bs_server.report.flow import trace_flow
 from bs_server.report.flow_figure import flow_figures
 from bs_server.report.headline import headline
 from bs_server.report.places import PLACES
+from bs_server.report.readers import reader_views
 from bs_server.report.rounds import rounds_figure
 from bs_server.results.summary import Summary
 
@@ -52,6 +53,7 @@ def render_report(summary: Summary) -> str:
         "policies": privacy.policy_rows(summary),
         "refusals": privacy.refusal_rows(summary),
         "hidden_reasons": _hidden_reasons(summary, results),
+        "readers": reader_views(summary),
         "moment": wording.moment,
         "threshold": wording.threshold,
         "judges": " and ".join(one.site for one in summary.external_sites)
@@ -101,6 +103,7 @@ def _hidden_reasons(summary: Summary, results: tuple[Evaluated, ...]) -> dict[st
     """Explain the reasons for which this summary hides a cell."""
     tables_ = [*(site.hidden for site in summary.sites), *(it.hidden for it in summary.rounds)]
     tables_ += [one.result.hidden for one in results]
+    tables_ += [one.hidden for one in summary.readers]
     reasons = sorted({reason for table in tables_ for reason in table.values()})
     return {reason: HIDDEN_REASONS.get(reason, "withheld by the site") for reason in reasons}
 

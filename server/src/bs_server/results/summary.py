@@ -28,6 +28,7 @@ from bs_server.results.external_values import (
     SubgroupTable,
     Value,
 )
+from bs_server.results.readers_values import ReadersSummary
 from bs_server.results.traffic import AuditSummary
 
 ACCEPTED = "accepted"
@@ -247,6 +248,7 @@ class Summary(Value):
         has not judged it yet; the study goes on from there when it is run again.
     notes : what happened on the way that a reader should know, each with its time in UTC.
     absent : sites that were enrolled and never said what they have.
+    readers : each finished reader study that was asked for, as group figures.
     """
 
     schema_version: Literal[1] = 1
@@ -270,6 +272,7 @@ class Summary(Value):
     outcome: Literal["finished", "waiting_for_external"] = "finished"
     notes: list[str] = Field(default_factory=list)
     absent: list[str] = Field(default_factory=list)
+    readers: list[ReadersSummary] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Self:
@@ -278,6 +281,7 @@ class Summary(Value):
         if self.audit is not None:
             named |= {traffic.site for traffic in self.audit.traffic}
         named |= {result.site for result in self.external_sites}
+        named |= {study.site for study in self.readers}
         if self.external is not None and self.external.site != POOLED:
             named.add(self.external.site)
         if named - names:

@@ -54,8 +54,9 @@ function showRest() {
   byId("rest-title").textContent = finished ? "Thank you. You have read all cases." : "Thank you. The first session is complete.";
   const day = new Date(state.opens_ms).toLocaleDateString(undefined, {dateStyle: "long"});
   byId("rest-text").textContent = finished
-    ? `All ${state.total} answers of ${state.sessions > 1 ? "each session" : "the session"} are kept. You can close this page.`
+    ? `All ${state.total} answers of ${state.sessions > 1 ? "each session" : "the session"} are kept; nothing is left to do. You can close this page.`
     : `The second session opens on ${day}, so that no scan is remembered. Come back to this page then.`;
+  byId("rest-silence").hidden = !finished;
   byId("rest").focus();
 }
 
@@ -95,8 +96,8 @@ function showModel() {
   document.querySelector("#map")?.remove();
   if (current.stage !== "aided" || !current.result) return;
   const {probability, threshold, has_map} = current.result;
-  byId("model-probability").textContent = `${Math.round(100 * probability)} %`;
-  byId("model-call").textContent = `${probability >= threshold ? "metastasis" : "no metastasis"} (called from ${Math.round(100 * threshold)} % on)`;
+  byId("model-probability").textContent = `${Math.round(100 * probability)}\u00a0%`;
+  byId("model-call").textContent = `${probability >= threshold ? "metastasis" : "no metastasis"} (called from ${Math.round(100 * threshold)}\u00a0% on)`;
   const {score, call} = current.opinion;
   byId("own-answer").textContent = `${score}, ${call ? "metastasis" : "no metastasis"}`;
   if (!has_map) return;

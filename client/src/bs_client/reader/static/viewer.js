@@ -188,6 +188,7 @@ export class Viewer {
       button.setAttribute("aria-pressed", String(button.dataset.curve === curve));
     }
     byId("invert").setAttribute("aria-pressed", String(inverted));
+    byId("views").classList.toggle("white-bone", !inverted);
     byId("dual").setAttribute("aria-pressed", String(this.second !== null));
     byId("second-level").hidden = this.second === null;
     byId("window-words").classList.toggle("yields", this.second !== null);
