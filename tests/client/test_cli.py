@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -292,3 +293,7 @@ def test_every_command_says_in_one_sentence_what_it_does() -> None:
     for command in app.registered_commands:
         text = (command.callback.__doc__ or "") if command.callback else ""
         assert text.strip().splitlines()[0].endswith(".")
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    assert call("--version").stdout == f"bs-client {metadata.version('bs-client')}\n"

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import datetime
 import json
+import subprocess
+import sys
+from importlib import metadata
 from pathlib import Path
 
+import click
 import pytest
+import typer
 from click.testing import Result
 from cryptography.hazmat.primitives.asymmetric import ec
 from typer.testing import CliRunner
@@ -14,7 +19,7 @@ from typer.testing import CliRunner
 from bs_common.joining import Contact, Invitation, read_document, write_document
 from bs_common.keys import fingerprint
 from bs_common.terms import terms_of
-from bs_server.cli import app
+from bs_server.cli import COMMANDS, app
 from bs_server.config import StudyFolder
 from support.invitations import answer_to, make_invitation
 
@@ -290,9 +295,34 @@ def test_demo_leaves_a_folder_alone_that_is_not_its_own(tmp_path: Path) -> None:
 
 
 def test_every_command_says_in_one_sentence_what_it_does() -> None:
-    for command in app.registered_commands:
-        text = (command.callback.__doc__ or "") if command.callback else ""
-        assert text.strip().splitlines()[0].endswith(".")
+    group = typer.main.get_command(app)
+    assert isinstance(group, click.Group)
+
+    for name in COMMANDS:
+        command = group.get_command(click.Context(group), name)
+        assert command is not None
+        assert (command.help or "").strip().splitlines()[0].endswith(".")
+
+
+def test_a_command_of_another_name_is_refused() -> None:
+    assert call("no-such").exit_code == 2
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    assert call("--version").stdout == f"bs-server {metadata.version('bs-server')}\n"
+
+
+def test_looking_at_a_study_waits_for_neither_flower_nor_plots() -> None:
+    program = """
+import sys
+from typer.testing import CliRunner
+from bs_server.cli import COMMANDS, app
+assert CliRunner().invoke(app, ["status", "absent"]).exit_code == 1
+print(sorted({"flwr", "matplotlib", "fastapi", "docx"} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+
+    assert done.stdout.decode().strip() == "[]"
 
 
 def test_readers_are_asked_for_after_the_study_and_the_way_there_is_said(

@@ -8,6 +8,9 @@ import os
 os.environ["FLWR_TELEMETRY_ENABLED"] = "0"
 os.environ["FLWR_DISABLE_UPDATE_CHECK"] = "1"
 
+from importlib import metadata
+from typing import Annotated
+
 import typer
 
 from bs_client.cli.audit import audit
@@ -31,6 +34,24 @@ for _command in (
 ):
     app.command()(_command)
 app.add_typer(reader_study, name="reader-study")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"bs-client {metadata.version('bs-client')}")
+        raise typer.Exit
+
+
+@app.callback()
+def site(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and end."
+        ),
+    ] = False,
+) -> None:
+    """Take what holds for every command."""
 
 
 def main() -> None:
