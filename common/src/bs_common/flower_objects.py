@@ -1,4 +1,4 @@
-"""Messages as Flower's objects, with each array copied and hashed once; shared by both links.
+"""Messages as Flower's objects, with each array copied and hashed once; shared by the links.
 
 Flower cuts a message into objects named by the SHA-256 of their bytes. Its own code joins and
 hashes an array's bytes several times on each side; at 60 MB a message that is most of a round.
@@ -20,6 +20,7 @@ from flwr.supercore.inflatable.inflatable_object import (
     get_object_head_values_from_object_content,
 )
 from flwr.supercore.inflatable.inflatable_utils import inflate_object_from_contents
+from flwr.supercore.task_identity import TaskIdentity
 
 from bs_common.errors import ContractError
 
@@ -48,6 +49,11 @@ def piece_ids(array: Array) -> tuple[str, ...]:
 
 def _remember(array: Array, ids: tuple[str, ...]) -> None:
     array.__dict__[_IDS] = array.data, ids
+
+
+def identify_process(*, run_id: int, task_id: int, node_id: int) -> None:
+    """Say as whom this process makes messages; Flower makes none before that."""
+    TaskIdentity.run_id, TaskIdentity.task_id, TaskIdentity.node_id = run_id, task_id, node_id
 
 
 def hash_once(content: RecordDict) -> None:
