@@ -49,11 +49,12 @@ def summarise(
 ) -> Summary:
     """Give the study's summary; times are in UTC."""
     settings = file.study
+    synthetic = is_synthetic(described.replies)
     return Summary(
         study=settings.name,
         settings=settings,
         settings_sha256=settings.digest(),
-        synthetic=is_synthetic(described.replies),
+        synthetic=synthetic,
         started=_text(course.started),
         finished=_text(finished),
         differences=[*differences_from_paper(settings), *_open_cells(described.sites)],
@@ -63,7 +64,7 @@ def summarise(
         chosen_by=course.chosen_by,
         external=pool_external(course.external),
         external_sites=course.external,
-        comparison=course.comparison,
+        comparison=_marked(course.comparison, synthetic=synthetic),
         versions={
             "bs-server": version("bs-server"),
             "contract": str(CONTRACT_VERSION),
@@ -75,6 +76,11 @@ def summarise(
         notes=list(course.notes),
         absent=list(course.absent),
     )
+
+
+def _marked(comparison: Comparison | None, *, synthetic: bool) -> Comparison | None:
+    """Let a comparison say by itself that its scans are synthetic: it is also a file of its own."""
+    return comparison and comparison.model_copy(update={"synthetic": synthetic})
 
 
 def _open_cells(sites: list[SiteSummary]) -> list[str]:

@@ -262,10 +262,11 @@ def comparison_csv(comparison: Comparison) -> str:
             *("evaluate_site", "seed", "model", "site", "best_round", "validation_auc"),
             *("auc", "auc_low", "auc_high"),
             *("difference", "difference_low", "difference_high", "p"),
-            *("threshold", *TABLE, "rounded_to", "weights_sha256", "hidden"),
+            *("threshold", *TABLE, "rounded_to", "weights_sha256", "hidden", "synthetic"),
         )
     )
-    table.writerows(_cells(row) for row in ordered(comparison))
+    synthetic = int(comparison.synthetic)
+    table.writerows((*_cells(row), synthetic) for row in ordered(comparison))
     return text.getvalue()
 
 

@@ -99,9 +99,11 @@ class Comparison(Value):
     rows : for each seed and evaluate site the federated model first.
     left_out : train site -> why there is no local model of it.
     not_compared : evaluate site -> why it judged the federated model alone.
+    synthetic : whether any scan was made artificially: the figures then say nothing of patients.
     """
 
     rows: list[ComparisonRow]
+    synthetic: bool = False
     left_out: dict[str, str] = Field(default_factory=dict)
     not_compared: dict[str, str] = Field(default_factory=dict)
 
