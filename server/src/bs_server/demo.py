@@ -84,7 +84,7 @@ def run_demo(options: DemoOptions, console: Console) -> DemoResult:
     StudyStopped
         If a process ends early; its log is named.
     """
-    client = _find_client()
+    client = find_client()
     root = _fresh(options.folder.resolve())
     settings = demo_settings(options)
     console.print("Synthetic scans: nothing here says anything about patients.")
@@ -93,7 +93,7 @@ def run_demo(options: DemoOptions, console: Console) -> DemoResult:
         console.print(f"  {line}")
     folder = _make_study(root / "coordinator", settings)
     sites = {site.name: root / site.name for site in SITES}
-    _make_phantoms(client, options.seed, sites, console)
+    make_phantoms(client, options.seed, sites, console)
     _join(client, folder, sites, console)
     _run_processes(client, folder, sites, console)
     return DemoResult(folder.report, folder.summary, sites["namur"] / "site/private/index.html")
@@ -121,7 +121,7 @@ def demo_settings(options: DemoOptions) -> StudySettings:
     )
 
 
-def _find_client() -> Path:
+def find_client() -> Path:
     """Give the `bs-client` installed beside this program."""
     found = shutil.which("bs-client", path=str(Path(sys.executable).parent))
     if found is None:
@@ -174,12 +174,12 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _make_phantoms(client: Path, seed: int, sites: dict[str, Path], console: Console) -> None:
-    """Make the three cohorts at the same time."""
+def make_phantoms(client: Path, seed: int, sites: dict[str, Path], console: Console) -> None:
+    """Make the three cohorts at the same time, each in `data` of its site's folder."""
     commands = {site.name: _phantom_command(client, seed, site, sites) for site in SITES}
     with Processes() as processes, console.status("making synthetic scans") as status:
         for name, command in commands.items():
-            sites[name].mkdir()
+            sites[name].mkdir(exist_ok=True)
             processes.start(name, command, log=sites[name] / "phantom.log")
         while running := processes.running():
             processes.check()

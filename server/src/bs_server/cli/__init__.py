@@ -14,6 +14,7 @@ from bs_server.cli.comparison import compare
 from bs_server.cli.demo import demo
 from bs_server.cli.members import enrol, init, invite
 from bs_server.cli.results import release, report
+from bs_server.cli.simulate import simulate
 from bs_server.cli.study import run
 from bs_server.cli.trust import audit, renew, revoke
 from bs_server.cli.watch import pause, resume, status, stop
@@ -27,7 +28,7 @@ app = typer.Typer(
 for _command in (
     *(init, invite, enrol, revoke, renew),
     *(run, status, stop, pause, resume),
-    *(audit, report, compare, release, demo),
+    *(audit, report, compare, release, demo, simulate),
 ):
     app.command()(_command)
 
