@@ -52,6 +52,7 @@ def test_the_page_shows_every_seed_the_mean_and_that_scans_are_synthetic(result:
     assert "aalborg alone" in page
     assert "7 patient ids &amp; more" in page
     assert "+0.200 (0.000)" in page  # of both seeds alike
+    assert "()" not in page
     assert "<svg" in page
     assert "http://" not in page
     assert "https://" not in page

@@ -134,8 +134,8 @@ def comparison_line(row: ComparisonRow) -> ComparisonLine:
         seed=str(row.seed),
         auc=wording.cell(wording.number(row.auc, 3), "auc", row.hidden),
         auc_interval=wording.interval("auc", row.auc_low, row.auc_high) or "",
-        difference=_signed(gain.value) if gain else missing,
-        difference_interval=f"{_signed(gain.low)} to {_signed(gain.high)}" if gain else "",
+        difference=signed(gain.value) if gain else missing,
+        difference_interval=f"{signed(gain.low)} to {signed(gain.high)}" if gain else "",
         p=_p_text(gain.p) if gain else wording.GAP,
         sensitivity=_share(row.sensitivity, "tp", row.hidden),
         specificity=_share(row.specificity, "tn", row.hidden),
@@ -144,7 +144,8 @@ def comparison_line(row: ComparisonRow) -> ComparisonLine:
     )
 
 
-def _signed(difference: float) -> str:
+def signed(difference: float) -> str:
+    """Write a difference with its sign, three decimals."""
     return f"{difference:+.3f}".replace("-", "\N{MINUS SIGN}")
 
 

@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from bs_common.profiles import differences_from_paper
 from bs_server.report import tables, wording
-from bs_server.report.comparison import comparison_line, lead_sentence, model_name
+from bs_server.report.comparison import comparison_line, lead_sentence, model_name, signed
 from bs_server.report.drawing import INK, MAIN, MARK, QUIET, inline_svg, report_style
 from bs_server.results.comparison import Comparison, ComparisonRow
 from bs_server.results.over_seeds import OverSeeds, Spread, over_seeds
@@ -150,7 +150,7 @@ def _lines(group: OverSeeds) -> Iterator[Line]:
     yield Line(
         seed="mean\N{NO-BREAK SPACE}(SD)",
         auc=_mean(group.auc, "{:.3f}".format),
-        difference=_mean(group.difference, "{:+.3f}".format),
+        difference=_mean(group.difference, signed),
         p="",
         sensitivity=_mean_percent([row.sensitivity for row in group.rows]),
         specificity=_mean_percent([row.specificity for row in group.rows]),
@@ -163,7 +163,7 @@ def _headline(site: str, groups: Sequence[OverSeeds]) -> str:
     """Say the mean AUCs, and by how much the federated one differs from each other."""
     said = [
         f"{_name(group)} {group.auc.mean:.3f}"
-        + ("" if group.difference is None else f" ({group.difference.mean:+.3f})")
+        + ("" if group.difference is None else f" ({signed(group.difference.mean)})")
         for group in groups
         if group.auc is not None
     ]
@@ -185,7 +185,7 @@ def _scans(row: ComparisonRow) -> tuple[int, int] | None:
 
 
 def _with_interval(value: str, interval: str) -> str:
-    return value if interval == wording.GAP else f"{value} ({interval})"
+    return value if interval in ("", wording.GAP) else f"{value} ({interval})"
 
 
 def _mean(spread: Spread | None, written: Callable[[float], str]) -> str:

@@ -16,7 +16,7 @@ from bs_client.model.network import Network
 from bs_client.phantom import STYLES
 from bs_client.phantom.cohort import CohortCounts, write_cohort
 from bs_client.phantom.site_style import SiteName
-from bs_client.simulation import PooledSites, open_sites
+from bs_client.simulation.sites import PooledSites, open_sites
 from bs_common.architecture import initial_head
 from bs_common.audit import read_entries
 from bs_common.contract import COHORT_CELLS, MessageType
@@ -169,7 +169,7 @@ def test_each_model_is_judged_beside_the_first_on_the_same_scans(
 
 
 def test_the_area_is_that_of_the_network_itself(opened: Opened, tmp_path: Path) -> None:
-    dataset = opened.sites._dataset(("namur",), SETTINGS)
+    dataset = opened.sites._cohorts.dataset(("namur",), SETTINGS)
     images = np.stack([np.stack([dataset.image(e)] * 3, axis=-1) for e in dataset.entries])
     network = opened.sites._network
     network.set_arrays(initial_head(2))

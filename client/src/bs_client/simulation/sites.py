@@ -8,10 +8,8 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from threading import Event
 
@@ -19,10 +17,8 @@ from flwr.clientapp import ClientApp
 
 from bs_client.config import Compute, DataSettings, Policy, SiteFile, SiteFolder
 from bs_client.data.cache import ArrayCache
-from bs_client.data.dataset import Dataset, Intake, known_files, label_scans, take_in
-from bs_client.data.labels import LabelTable, Split, read_labels
-from bs_client.data.manifest import Entry
-from bs_client.dicom.settings import IngestSettings
+from bs_client.data.dataset import Dataset
+from bs_client.data.labels import Split
 from bs_client.evaluation.auc import delong
 from bs_client.evaluation.comparators import Compared, judge_beside
 from bs_client.federation.session import open_app
@@ -30,12 +26,12 @@ from bs_client.federation.work import SiteWork
 from bs_client.model.backbone import load_backbone
 from bs_client.model.device import prepare_device
 from bs_client.model.network import Margins, Network
+from bs_client.simulation.cohorts import Cohorts, read_cohorts
 from bs_client.training.features import Features
 from bs_client.training.local import Trainer
 from bs_common.audit import PASSED, AuditLog, Passage
 from bs_common.bins import margin_of
 from bs_common.contract import MessageType
-from bs_common.errors import DataError
 from bs_common.joining import Invitation
 from bs_common.metrics import confusion
 from bs_common.settings import Role, StudySettings
@@ -66,21 +62,6 @@ class _SharedFolder(SiteFolder):
         return self.shared_cache
 
 
-@dataclass(frozen=True, slots=True)
-class _Cohort:
-    """One site's scans and labels, read once."""
-
-    data: SiteData
-    table: LabelTable
-    intake: Intake
-    ingest: IngestSettings
-
-    def entries(self, settings: StudySettings) -> tuple[Entry, ...]:
-        """Give the labelled scans, split as this site alone would with these settings."""
-        name, role = self.data.name, self.data.role
-        return label_scans(self.intake, self.table, settings=settings, role=role, site=name)
-
-
 class PooledSites:
     """Everybody's scans, and the one network that all of them use in turn.
 
@@ -89,14 +70,10 @@ class PooledSites:
     settings : those of all studies but for their seed.
     """
 
-    def __init__(
-        self, cohorts: Mapping[str, _Cohort], settings: StudySettings, machine: Machine
-    ) -> None:
+    def __init__(self, cohorts: Cohorts, settings: StudySettings, machine: Machine) -> None:
         self._cohorts = cohorts
         self._settings = settings
         self._machine = machine
-        self._entries = {name: cohort.entries(settings) for name, cohort in cohorts.items()}
-        _refuse_scans_at_two_sites(self._entries.values())
         self._device = prepare_device(machine.threads)
         self._backbone = load_backbone(settings.backbone, file=machine.backbone_file)
         self._network = Network(
@@ -110,32 +87,18 @@ class PooledSites:
     @property
     def synthetic(self) -> bool:
         """Whether any scan says that it was made artificially."""
-        return any(
-            scan.synthetic
-            for cohort in self._cohorts.values()
-            for scan in cohort.intake.scans.values()
-        )
+        return self._cohorts.synthetic
 
     @property
     def data_sha256(self) -> str:
         """Digest of all scans, labels and splits, with all that makes inputs of them."""
-        sites = [
-            (
-                name,
-                self._cohorts[name].data.role,
-                self._cohorts[name].ingest.model_dump(mode="json"),
-                [(entry.pixel_sha256, entry.label, str(entry.split)) for entry in entries],
-            )
-            for name, entries in sorted(self._entries.items())
-        ]
-        return hashlib.sha256(json.dumps([sites, digest(self._backbone)]).encode()).hexdigest()
+        parts = [self._cohorts.content(self._settings), digest(self._backbone)]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     @property
     def remarks(self) -> tuple[str, ...]:
         """What a reader of the results must know of the scans."""
-        shared = _at_two_sites(
-            {entry.patient_id for entry in entries} for entries in self._entries.values()
-        )
+        shared = self._cohorts.shared_patients(self._settings)
         if not shared:
             return ()
         return (
@@ -149,18 +112,15 @@ class PooledSites:
         Which scans train may differ from seed to seed, so all of a train site's are also flipped.
         """
         flips: dict[Role, tuple[bool, ...]] = {"train": (False, True), "evaluate": (False,)}
-        total = sum(
-            len(entries) * len(flips[self._cohorts[name].data.role])
-            for name, entries in self._entries.items()
-        )
-        done = 0
-        for name, cohort in self._cohorts.items():
-            dataset = self._dataset((name,), self._settings)
-            for split in Split:
-                needed = flips[cohort.data.role]
-                progress = _from(done, total, told)
-                self._features(dataset, split).prepare(flips=needed, progress=progress)
-                done += len(dataset.of_split(split)) * len(needed)
+        pieces = [
+            (self._cohorts.dataset((name,), self._settings), split, flips[cohort.data.role])
+            for name, cohort in self._cohorts.by_site.items()
+            for split in Split
+        ]
+        sizes = [len(dataset.of_split(split)) * len(needed) for dataset, split, needed in pieces]
+        for number, (dataset, split, needed) in enumerate(pieces):
+            progress = _from(sum(sizes[:number]), sum(sizes), told)
+            self._features(dataset, split).prepare(flips=needed, progress=progress)
 
     def take_seat(self, seat: Seat, settings: StudySettings) -> ClientApp:
         """Give the client app that works in a study; apps may be called one at a time."""
@@ -183,7 +143,7 @@ class PooledSites:
         Figures are exact: nothing leaves, so that nothing is hidden or rounded.
         """
         _record(seat, models)
-        dataset = self._dataset(seat.members, self._settings)
+        dataset = self._cohorts.dataset(seat.members, self._settings)
         labels = dataset.labels(Split.EXTERNAL)
         features = self._features(dataset, Split.EXTERNAL)
         margins = [self._score(features, model) for model in models]
@@ -210,7 +170,7 @@ class PooledSites:
     def _work(
         self, folder: SiteFolder, seat: Seat, settings: StudySettings, policy: Policy
     ) -> SiteWork:
-        first, machine = self._cohorts[seat.members[0]].data, self._machine
+        first, machine = self._cohorts.by_site[seat.members[0]].data, self._machine
         return SiteWork(
             folder,
             SiteFile(
@@ -225,25 +185,11 @@ class PooledSites:
                 role=seat.role,
                 settings=settings,
             ),
-            self._dataset(seat.members, settings),
+            self._cohorts.dataset(seat.members, settings),
             self._network,
             self._trainer,
             self._backbone,
             self._device,
-        )
-
-    def _dataset(self, members: Sequence[str], settings: StudySettings) -> Dataset:
-        """Give the members' scans as one site's, each in the split that its own site gives it."""
-        cohorts = [self._cohorts[name] for name in members]
-        entries = [entry for cohort in cohorts for entry in cohort.entries(settings)]
-        scans = {uid: scan for cohort in cohorts for uid, scan in cohort.intake.scans.items()}
-        refused = sum((Counter(cohort.intake.refused) for cohort in cohorts), Counter[str]())
-        return Dataset(
-            tuple(sorted(entries, key=lambda entry: entry.study_uid)),
-            Intake(scans, dict(sorted(refused.items()))),
-            ArrayCache(self._machine.cache / "images"),
-            settings,
-            cohorts[0].ingest,
         )
 
 
@@ -258,19 +204,7 @@ def open_sites(
         If labels are faulty, a site has no labelled scan, or a scan is at two sites.
     """
     images = ArrayCache(machine.cache / "images")
-    cohorts: dict[str, _Cohort] = {}
-    for site in data:
-        table = read_labels(site.labels)
-        ingest = IngestSettings.model_validate(dict(site.ingest))
-        intake = take_in(
-            site.scans,
-            ingest=ingest,
-            settings=settings,
-            images=images,
-            known=known_files(site.labels, table),
-            progress=partial(told, f"scans of {site.name}"),
-        )
-        cohorts[site.name] = _Cohort(site, table, intake, ingest)
+    cohorts = read_cohorts(data, settings, images, told=told)
     sites = PooledSites(cohorts, settings, machine)
     sites.compute_features(told)
     return sites
@@ -297,24 +231,6 @@ def _judged(compared: Compared) -> Judged:
     paired = compared.paired
     difference = Difference(paired.difference, *paired.interval(), paired.p_value)
     return Judged(paired.first.auc, *paired.first.interval(), compared.calls, difference)
-
-
-def _refuse_scans_at_two_sites(sites: Iterable[Sequence[Entry]]) -> None:
-    by_site = list(sites)
-    shared = max(
-        _at_two_sites({entry.pixel_sha256 for entry in entries} for entries in by_site),
-        _at_two_sites({entry.study_uid for entry in entries} for entries in by_site),
-    )
-    if shared:
-        raise DataError(
-            f"Labelled scans that are at more than one site: {shared}, expected 0.",
-            remedy="Keep each scan at one site: a model is not to be judged on what it has seen.",
-        )
-
-
-def _at_two_sites(found: Iterable[set[str]]) -> int:
-    """Count what stands in two of the sets or more."""
-    return sum(count > 1 for count in Counter(one for names in found for one in names).values())
 
 
 def _from(before: int, total: int, told: Steps) -> Callable[[int, int], None]:

@@ -1,0 +1,1 @@
+"""Many sites in one process, for scans that may lie in one place."""
