@@ -71,5 +71,5 @@ def test_no_reader_is_named_or_numbered_where_the_site_does_not_allow_it(page: s
 def test_a_hidden_figure_says_why(summary: Summary) -> None:
     page = report_of(summary, dict(READERS), "cases.metastasis", "unaided.minutes")
 
-    assert "hidden (small_cell) with metastasis" in page
-    assert "hidden (small_cell) min" in page
+    assert "hidden (small count) with metastasis" in page
+    assert "hidden (small count) min" in page

@@ -45,6 +45,8 @@ def _work(folder: SiteFolder, stop: threading.Event) -> bool:
         from bs_client.federation.session import take_part
         from bs_client.federation.work import open_site
 
+        if stop.is_set():  # told so while all that was loading
+            return False
         check_own_files(folder)
         try:
             return take_part(folder, open_site(folder, activity), stop)
