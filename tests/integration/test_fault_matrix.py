@@ -620,7 +620,7 @@ def test_the_products_own_sites_go_on_inside_a_round(matrix: Matrix, tmp_path: P
             parties.until(in_training(parties, "aachen", 1), 300)
             parties.kill("aachen")
             parties.start_client("aachen")
-            parties.until(lambda: "the round goes on in epoch" in parties.log("aachen"), 300)
+            parties.until(lambda: "training goes on in epoch" in parties.log("aachen"), 300)
             said[0] = "went on inside the round"
 
             parties.until(lambda: parties.passed("aalborg", "in", TRAIN) >= 2, 300)

@@ -8,14 +8,13 @@ import numpy as np
 import pytest
 
 from bs_client.interruption import Interrupted
-from bs_client.training.alone import LocalModel, train_alone
+from bs_client.training.alone import Figures, LocalModel, train_alone
 from bs_client.training.draft import Draft
 from bs_common.architecture import NamedArrays
 
 START: NamedArrays = {"w": np.zeros(1, np.float32)}
-LABELS = np.array([True, True, False, False])
-# Margins after each round: AUC 0.75, then 1 twice, then 0.5; of the two best the second is surer.
-SCORES = ([1.0, -1.0, 0.0, -2.0], [1.0, 1.0, -1.0, -1.0], [3.0, 3.0, -3.0, -3.0], [0.0] * 4)
+# AUC and loss after each round.
+FIGURES: list[Figures] = [(0.75, 0.6), (1.0, 0.5), (1.0, 0.2), (0.5, 0.1)]
 
 
 class Training:
@@ -33,44 +32,27 @@ class Training:
         assert arrays["w"][0] == number - 1  # every round goes on from the one before
         return {"w": arrays["w"] + np.float32(1)}
 
-    def run(self, labels: np.ndarray = LABELS, rounds: int = 4) -> LocalModel:
+    def run(self, figures: list[Figures] = FIGURES) -> LocalModel:
         return train_alone(
             START,
-            labels,
-            rounds=rounds,
+            rounds=len(figures),
             train_round=self.train,
-            score=lambda arrays: np.array(SCORES[int(arrays["w"][0]) - 1]),
+            validate=lambda arrays: figures[int(arrays["w"][0]) - 1],
             draft=self.draft,
         )
 
 
-def test_the_best_round_is_the_highest_area_then_the_lowest_loss(tmp_path: Path) -> None:
+def test_the_best_round_is_the_highest_area_and_of_equals_the_earlier(tmp_path: Path) -> None:
     training = Training(tmp_path)
 
     model = training.run()
 
     assert training.trained == [1, 2, 3, 4]
-    assert (model.round, model.arrays["w"][0]) == (3, 3.0)
+    assert (model.round, model.arrays["w"][0]) == (2, 2.0)
 
 
-def test_of_equals_the_earlier_round_is_taken(tmp_path: Path) -> None:
-    same = np.array([[1.0, 1.0, -1.0, -1.0]])
-
-    model = train_alone(
-        START,
-        LABELS,
-        rounds=3,
-        train_round=Training(tmp_path).train,
-        score=lambda _arrays: same[0],
-        draft=Draft(tmp_path / "d", "q", every_s=0),
-    )
-
-    assert model.round == 1
-
-
-def test_without_a_class_among_the_validation_scans_the_loss_decides(tmp_path: Path) -> None:
-    # With metastasis everywhere the mean losses are 1.11, 0.81, 1.55 and log 2 = 0.69.
-    assert Training(tmp_path).run(labels=np.ones(4, bool)).round == 4
+def test_where_one_area_is_not_known_the_loss_decides(tmp_path: Path) -> None:
+    assert Training(tmp_path).run([(1.0, 0.6), (None, 0.3), (0.5, 0.4)]).round == 2
 
 
 @pytest.mark.parametrize("stop_at", [1, 2, 4])
@@ -84,7 +66,7 @@ def test_a_training_that_was_stopped_goes_on_after_its_last_whole_round(
     model = again.run()
 
     assert again.trained == list(range(stop_at, 5))
-    assert (model.round, model.arrays["w"][0]) == (3, 3.0)
+    assert (model.round, model.arrays["w"][0]) == (2, 2.0)
 
 
 def test_a_training_that_was_done_is_not_done_again(tmp_path: Path) -> None:

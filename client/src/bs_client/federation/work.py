@@ -37,11 +37,13 @@ from bs_client.training.features import Features
 from bs_client.training.local import Trainer, TrainOutcome
 from bs_client.training.loss import cross_entropy
 from bs_common.architecture import NamedArrays, array_shapes, initial_head
+from bs_common.best_round import deciding_auc
+from bs_common.bins import bins_from_metrics, bracket_auc
 from bs_common.contract import MessageType, Phase, reply_shapes
 from bs_common.errors import DataError
 from bs_common.joining import Invitation
 from bs_common.messages import Metric, Reply, Request
-from bs_common.metrics import histogram
+from bs_common.metrics import ClassTooSmall, histogram
 from bs_common.settings import StudySettings
 from bs_common.weights import digest
 
@@ -124,10 +126,9 @@ class SiteWork:
         question = self._question(MessageType.LOCAL, start)
         model = train_alone(
             start,
-            self.dataset.labels(Split.VALIDATION),
             rounds=settings.rounds,
             train_round=lambda number, arrays: self._train_round(number, arrays).arrays,
-            score=self._validation_margins,
+            validate=self._figures,
             draft=Draft(self.folder.local_draft, question, every_s=0),
         )
         metrics: dict[str, Metric] = {
@@ -207,15 +208,24 @@ class SiteWork:
 
     def _validation_metrics(self, arrays: NamedArrays) -> dict[str, Metric]:
         labels = self.dataset.labels(Split.VALIDATION)
-        margins = self._validation_margins(arrays)
+        margins = self._margins(Split.VALIDATION, self._prepared(Split.VALIDATION), arrays)
         metrics: dict[str, Metric] = {
             "num-examples": len(labels),
             "loss": cross_entropy(margins, labels),
         }
         return metrics | merge_small_bins(histogram(margins, labels), self.min_cell).metrics()
 
-    def _validation_margins(self, arrays: NamedArrays) -> Margins:
-        return self._margins(Split.VALIDATION, self._prepared(Split.VALIDATION), arrays)
+    def _figures(self, arrays: NamedArrays) -> tuple[float | None, float]:
+        """Give AUC and loss of some weights as a coordinator of this site alone would have them."""
+        metrics = self._validation_metrics(arrays)
+        loss, bins = metrics["loss"], bins_from_metrics(metrics)
+        assert isinstance(loss, float)  # noqa: S101 - cross_entropy gave it
+        if bins is None:
+            return None, loss
+        try:
+            return deciding_auc(*bracket_auc([bins])), loss
+        except ClassTooSmall:
+            return None, loss
 
     def readers(self, request: Request) -> Reply:
         """Give the aggregates of the site's reader study, once all its readers have finished."""

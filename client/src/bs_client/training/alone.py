@@ -6,22 +6,18 @@ each round, so that a killed site goes on where it was.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
-from bs_client.evaluation.auc import trace_roc
-from bs_client.model.network import Margins
 from bs_client.training.draft import Draft, Position
-from bs_client.training.loss import cross_entropy
 from bs_common.architecture import NamedArrays
-from bs_common.metrics import ClassTooSmall
+from bs_common.best_round import best_of
 
 TrainRound = Callable[[int, NamedArrays], NamedArrays]  # round, its weights -> trained weights
-Score = Callable[[NamedArrays], Margins]
-Figures = tuple[float, float]  # AUC and loss on the validation scans
+Figures = tuple[float | None, float]  # AUC to choose by, None where there is none, and loss
+Validate = Callable[[NamedArrays], Figures]
+
+_NO_AUC = -1.0  # on disk, where a figure is a number
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,30 +33,27 @@ class LocalModel:
 
 def train_alone(
     start: NamedArrays,
-    labels: NDArray[np.bool_],
     *,
     rounds: int,
     train_round: TrainRound,
-    score: Score,
+    validate: Validate,
     draft: Draft,
 ) -> LocalModel:
     """Train round after round from the site's own weights and give the best.
 
-    Best is the highest AUC on the validation scans, then the lowest loss, then the earliest round;
-    where a class has no validation scan, the loss decides alone.
+    Best is what a study of this site alone would choose: the rule of `bs_common.best_round`.
 
     Parameters
     ----------
     start : the weights that the study starts from.
-    labels : (scans,) of the validation scans.
     rounds : as many as the study has.
     train_round : trains the weights for one round, numbered from 1.
-    score : gives the margins of the validation scans, (scans,).
+    validate : judges weights on the site's validation scans as in the study's rounds.
     draft : keeps last and best weights after every round, and finds them again.
     """
     names = list(start)
     last, best = start, start
-    done: tuple[Figures, ...] = ()
+    done: tuple[tuple[float, float], ...] = ()
     found = draft.find()
     if found is not None:
         position, kept = found
@@ -69,21 +62,14 @@ def train_alone(
         best = dict(zip(names, kept[len(names) :], strict=True))
     for number in range(len(done) + 1, rounds + 1):
         last = train_round(number, last)
-        done = (*done, _figures(score(last), labels))
+        auc, loss = validate(last)
+        done = (*done, (_NO_AUC if auc is None else auc, loss))
         best = last if _best_of(done) == number else best
         draft.keep(Position(figures=done), [*last.values(), *best.values()])
     return LocalModel(best, _best_of(done))
 
 
-def _figures(margins: Margins, labels: NDArray[np.bool_]) -> Figures:
-    try:
-        auc = trace_roc(margins, labels).auc
-    except ClassTooSmall:
-        auc = 0.0  # in every round alike
-    return auc, cross_entropy(margins, labels)
-
-
-def _best_of(figures: Sequence[Figures]) -> int:
+def _best_of(done: tuple[tuple[float, float], ...]) -> int:
     """Give the number of the best round."""
-    order = [(-auc, loss, number) for number, (auc, loss) in enumerate(figures, start=1)]
-    return min(order)[2]
+    aucs = [None if auc == _NO_AUC else auc for auc, _ in done]
+    return 1 + best_of(aucs, [loss for _, loss in done])

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from bs_common.best_round import best_of, deciding_auc
 from bs_common.errors import StudyStopped
 from bs_server.results.summary import RoundSummary
-
-# An AUC known less well than this chooses no round: rounds differ by a hundredth or two.
-COARSE = 0.05
 
 ChosenBy = Literal["pooled_auc", "validation_loss"]
 
@@ -19,8 +17,7 @@ def choose_best(
 ) -> tuple[RoundSummary, ChosenBy]:
     """Choose among the trained rounds: highest pooled AUC, or lowest loss.
 
-    The loss decides where any AUC is not known, or known so coarsely (`COARSE`) that rounds cannot
-    be told apart. The earlier round wins a tie. Round 0, the starting weights, does not compete.
+    The rule is that of `bs_common.best_round`. Round 0, the starting weights, does not compete.
 
     Parameters
     ----------
@@ -32,9 +29,9 @@ def choose_best(
     if not trained:
         raise StudyStopped("No round was finished, so there is no model to choose.")
     compared = _same_scans(trained) if same_scans else trained
-    if all(entry.pooled_auc is not None and not _is_coarse(entry) for entry in compared):
-        return _by_auc(compared), "pooled_auc"
-    return _by_loss(compared), "validation_loss"
+    aucs = [deciding_auc(entry.pooled_auc, entry.pooled_auc_bound) for entry in compared]
+    best = compared[best_of(aucs, [entry.validation_loss for entry in compared])]
+    return best, "validation_loss" if None in aucs else "pooled_auc"
 
 
 def contenders(rounds: Sequence[RoundSummary]) -> list[RoundSummary]:
@@ -66,10 +63,6 @@ def _by_auc(rounds: Sequence[RoundSummary]) -> RoundSummary:
 
 def _by_loss(rounds: Sequence[RoundSummary]) -> RoundSummary:
     return min(rounds, key=lambda e: (_or_infinity(e.validation_loss), e.round))
-
-
-def _is_coarse(entry: RoundSummary) -> bool:
-    return entry.pooled_auc_bound is not None and entry.pooled_auc_bound > COARSE
 
 
 def _or_infinity(value: float | None) -> float:
