@@ -211,9 +211,9 @@ def test_a_request_outside_the_sites_own_policy_is_refused_and_both_sides_have_t
     assert under.news()[-1] == ("namur", reason)
 
 
+@pytest.mark.usefixtures("aachen")
 def test_a_site_lets_no_model_of_its_own_out_that_was_not_agreed_on(under: Attacked) -> None:
-    with site_with_gate(under, "aachen"):
-        answer = under.ask("aachen", MessageType.LOCAL)
+    answer = under.ask("aachen", MessageType.LOCAL)
 
     assert answer == NoAnswer("not_agreed")
     assert under.news()[-1] == ("aachen", "not_agreed")

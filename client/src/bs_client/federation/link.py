@@ -360,6 +360,6 @@ def _now() -> datetime.datetime:
 def _why(error: BaseException) -> str:
     if isinstance(error, httpx.HTTPStatusError):
         return f"HTTP status {error.response.status_code}"
-    if isinstance(error, ConnectionLost):
+    if isinstance(error, BoneScanError):  # its text is this program's own
         return f"{str(error).rstrip('.')}. {error.remedy}" if error.remedy else str(error)
     return type(error).__name__
