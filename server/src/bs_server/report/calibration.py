@@ -13,9 +13,9 @@ from bs_server.report import wording
 from bs_server.report.drawing import (
     INK,
     MAIN,
-    MARK,
     QUIET,
     inline_svg,
+    mark_place,
     report_style,
     unit_square,
 )
@@ -178,17 +178,7 @@ def decision_figure(one: Evaluated) -> Markup | None:
         model = [point.model for point in curve]
         axes.plot(at, model, color=MAIN, linewidth=1.6, marker=".", label="act on the model")
         threshold = one.result.threshold
-        axes.axvline(threshold, color=MARK, linewidth=1, linestyle=(0, (4, 2)), zorder=0)
-        axes.annotate(
-            f"threshold {wording.threshold(threshold)}",
-            (threshold, 1.0),
-            xycoords=("data", "axes fraction"),
-            xytext=(0, 3),
-            textcoords="offset points",
-            ha="center",
-            color=MARK,
-            fontsize=8,
-        )
+        mark_place(axes, threshold, f"threshold {wording.threshold(threshold)}")
         axes.set(xlim=(0, 1), ylim=_benefit_range(curve))
         axes.set_xlabel("Threshold probability from which one would act")
         axes.set_ylabel("Net benefit (true positives a scan)")

@@ -55,6 +55,21 @@ def report_style() -> Iterator[None]:
         yield
 
 
+def mark_place(axes: Axes, place: float, words: str) -> None:
+    """Draw a dashed upright line at a place of the x axis, with words above it."""
+    axes.axvline(place, color=MARK, linewidth=1.0, linestyle=(0, (4, 2)), zorder=0)
+    axes.annotate(
+        words,
+        (place, 1.0),
+        xycoords=("data", "axes fraction"),
+        xytext=(0, 3),
+        textcoords="offset points",
+        ha="center",
+        color=MARK,
+        fontsize=8,
+    )
+
+
 def inline_svg(figure: Figure, name: str, spoken: str) -> Markup:
     """Give a figure as an `<svg>` element that says `spoken` where it cannot be seen.
 

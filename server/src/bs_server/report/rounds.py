@@ -13,10 +13,10 @@ from bs_server.report.drawing import (
     COLOURS,
     DASHES,
     MAIN,
-    MARK,
     QUIET,
     finite,
     inline_svg,
+    mark_place,
     report_style,
 )
 from bs_server.results.summary import RoundSummary, Summary
@@ -91,17 +91,7 @@ def _finish(axes: Axes, best: int | None, *, last: int) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(axis="y", color=QUIET, alpha=0.25, linewidth=0.6)
     if best is not None:
-        axes.axvline(best, color=MARK, linewidth=1.0, linestyle=(0, (4, 2)), zorder=0)
-        axes.annotate(
-            f"round {best}, chosen",
-            (best, 1.0),
-            xycoords=("data", "axes fraction"),
-            xytext=(0, 3),
-            textcoords="offset points",
-            ha="center",
-            color=MARK,
-            fontsize=8,
-        )
+        mark_place(axes, best, f"round {best}, chosen")
 
 
 def _spoken(summary: Summary) -> str:
